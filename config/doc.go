@@ -1,0 +1,19 @@
+// Package config holds what a person configures and what every room names:
+// Plausible's sites, goals and traffic notifications, our webhooks and
+// triggers, and the immutable View of them all.
+//
+// The package is pure. It knows neither how a view is obtained (room cdc), nor
+// what a trigger means (room evaluator), nor how a webhook is called (room
+// sender). Its sub-packages hold the environment (env), event types and their
+// texts (event), rules for URLs (target), secrets (secret), the database
+// schema (schema) and the editing of webhooks (store).
+//
+// Invariants:
+//
+//   - A View and everything reached from it is never changed once published;
+//     readers share it without locks.
+//   - Neither a URL nor a secret is part of the view: the sender reads both
+//     afresh before each attempt, and nobody else needs them.
+//   - Consolidated sites do not exist for us (CONTRACT section 3), so they
+//     never enter a view.
+package config

@@ -1,0 +1,15 @@
+// Package schema creates and upgrades the PostgreSQL schema plausible_webhooks.
+//
+// Everything the sidecar owns lives in that one schema. Nothing of Plausible's
+// own is altered, locked or referenced by a foreign key, so that no migration
+// of Plausible can meet one of ours.
+//
+// Invariants:
+//
+//   - Migrations only add. An older sidecar therefore works on a newer schema,
+//     which is what a rolling upgrade needs; Migrate leaves a newer one alone.
+//   - Several processes may call Migrate at once: one works, the others wait
+//     for it and find nothing left to do.
+//   - Each migration is one transaction; a killed process leaves the version
+//     before it or after it.
+package schema

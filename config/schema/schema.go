@@ -1,0 +1,122 @@
+package schema
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"io/fs"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/tern/v2/migrate"
+)
+
+// Name is the PostgreSQL schema that holds all tables of the sidecar.
+const Name = "plausible_webhooks"
+
+const versionTable = Name + ".schema_version"
+
+// lockKey is the advisory lock under which the schema itself is created; any
+// constant does that nothing else in the database uses.
+const lockKey = 0x706c_7768_736b_6d61
+
+//go:embed migrations/*.sql
+var files embed.FS
+
+// Result tells what Migrate found and did.
+type Result struct {
+	From   int32 // The version before; zero: the schema did not exist.
+	To     int32 // The version now.
+	Wanted int32 // The version this program brings; lower than To after a downgrade.
+}
+
+// Wanted is the schema version that this program brings.
+func Wanted() int32 {
+	names, err := fs.Glob(files, "migrations/*.sql")
+	if err != nil {
+		panic(err) // The pattern is a constant and valid.
+	}
+	return int32(len(names))
+}
+
+// Migrate brings the schema up to date. It needs CREATE on the database the
+// first time and ownership of the schema afterwards. A schema newer than the
+// program is left as it is. The connection must be a direct one: a pooler in
+// transaction mode would lose the lock.
+func Migrate(ctx context.Context, conn *pgx.Conn) (result Result, err error) {
+	// One lock over looking and doing: between the two, a newer sidecar could
+	// otherwise take the schema past what this program knows.
+	if _, err := conn.Exec(ctx, "select pg_advisory_lock($1)", int64(lockKey)); err != nil {
+		return Result{}, fmt.Errorf("wait for another process that migrates schema %s: %w", Name, err)
+	}
+	defer func() {
+		// A cancelled context must not leave the lock with a pooled connection.
+		if _, e := conn.Exec(context.WithoutCancel(ctx), "select pg_advisory_unlock($1)", int64(lockKey)); e != nil && err == nil {
+			err = fmt.Errorf("release the migration lock: %w", e)
+		}
+	}()
+	if err := createSchema(ctx, conn); err != nil {
+		return Result{}, err
+	}
+	return upgrade(ctx, conn)
+}
+
+// Version returns the schema version of the database; zero: none yet.
+func Version(ctx context.Context, conn *pgx.Conn) (int32, error) {
+	var exists bool
+	if err := conn.QueryRow(ctx, "select to_regclass($1) is not null", versionTable).Scan(&exists); err != nil {
+		return 0, fmt.Errorf("look for %s: %w", versionTable, err)
+	}
+	if !exists {
+		return 0, nil
+	}
+	var version int32
+	if err := conn.QueryRow(ctx, "select version from "+versionTable).Scan(&version); err != nil {
+		return 0, fmt.Errorf("read %s: %w", versionTable, err)
+	}
+	return version, nil
+}
+
+// createSchema asks first: "if not exists" alone demands CREATE on the
+// database even where the schema is there, which a least-privilege role lacks.
+func createSchema(ctx context.Context, conn *pgx.Conn) error {
+	var exists bool
+	if err := conn.QueryRow(ctx, "select exists (select from pg_namespace where nspname = $1)", Name).Scan(&exists); err != nil {
+		return fmt.Errorf("look for schema %s: %w", Name, err)
+	}
+	if exists {
+		return nil
+	}
+	if _, err := conn.Exec(ctx, "create schema "+Name); err != nil {
+		return fmt.Errorf("create schema %s (the role of DATABASE_URL needs CREATE on the database): %w", Name, err)
+	}
+	return nil
+}
+
+// upgrade looks before it migrates: the migrator would take a version below
+// the current one as a wish to go down.
+func upgrade(ctx context.Context, conn *pgx.Conn) (Result, error) {
+	from, err := Version(ctx, conn)
+	if err != nil {
+		return Result{}, err
+	}
+	result := Result{From: from, To: from, Wanted: Wanted()}
+	if from >= result.Wanted {
+		return result, nil
+	}
+	migrator, err := migrate.NewMigrator(ctx, conn, versionTable)
+	if err != nil {
+		return Result{}, fmt.Errorf("prepare %s: %w", versionTable, err)
+	}
+	scripts, err := fs.Sub(files, "migrations")
+	if err != nil {
+		return Result{}, fmt.Errorf("read embedded migrations: %w", err)
+	}
+	if err := migrator.LoadMigrations(scripts); err != nil {
+		return Result{}, fmt.Errorf("read embedded migrations: %w", err)
+	}
+	if err := migrator.Migrate(ctx); err != nil {
+		return Result{}, fmt.Errorf("migrate schema %s from version %d to %d: %w", Name, from, result.Wanted, err)
+	}
+	result.To = result.Wanted
+	return result, nil
+}
