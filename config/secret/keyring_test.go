@@ -191,7 +191,7 @@ func FuzzOpen(f *testing.F) {
 				t.Errorf("plain %q: got %q, %v", stored, got.Reveal(), err)
 			}
 		case err == nil:
-			if !got.Equal(plain) && stored != sealed {
+			if stored != sealed || !got.Equal(plain) {
 				t.Errorf("%q opened to something that was never sealed", stored)
 			}
 		case !errors.Is(err, secret.ErrDamaged) && !errors.Is(err, secret.ErrKeyMissing):
