@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -15,6 +16,7 @@ import (
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
+	"plausible-webhooks/config/event/eventtest"
 	"plausible-webhooks/deploy/verify"
 )
 
@@ -156,5 +158,21 @@ func TestReadmeShowsTheExamples(t *testing.T) {
 		if !strings.Contains(string(readme), strings.TrimSpace(string(source))) {
 			t.Errorf("README.md does not show %s as it is", e.name)
 		}
+	}
+}
+
+var jsonBlock = regexp.MustCompile("(?s)```json\n(.*?)```")
+
+func TestReadmeShowsValidPayloads(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := jsonBlock.FindAllSubmatch(readme, -1)
+	if len(blocks) == 0 {
+		t.Fatal("README.md shows no payload")
+	}
+	for _, block := range blocks {
+		eventtest.Validate(t, block[1])
 	}
 }
