@@ -188,6 +188,8 @@ func (d DropEndedData) normal() Data {
 }
 
 func (d GoalData) normal() Data {
+	// The columns may hold values for a goal's trigger; they mean nothing.
+	d.Trigger.Threshold, d.Trigger.WindowSeconds = nil, nil
 	d.Period = Period{From: wholeSecond(d.Period.From), To: wholeSecond(d.Period.To)}
 	d.TopSources = listed(d.TopSources)
 	return d
