@@ -1,0 +1,304 @@
+package cdc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+const (
+	// firstPause and longestPause bound the doubling wait after a session that
+	// ended for a passing reason, and after a read that failed.
+	firstPause   = time.Second
+	longestPause = 30 * time.Second
+
+	// steadyAfter is how long a session must have lived to count as a success.
+	steadyAfter = time.Minute
+
+	// taskTimeout bounds everything done on the ordinary connection.
+	taskTimeout = 30 * time.Second
+)
+
+// supervisor decides what is done next. It runs in one goroutine, with the
+// ordinary connection, next to at most one session.
+type supervisor struct {
+	f     *Follower
+	plain plain
+
+	pollAt, compareAt, custodyAt, sessionAt time.Time
+
+	session      *running
+	pollFailures int
+	failures     int    // Of sessions, in a row.
+	pollWorks    bool   // The last read succeeded: the server is there and understood.
+	why          string // Why no session streams; empty: none was tried yet.
+	warned       string // The last warning about replication, which is not repeated.
+	custodyErr   string // The same for custody.
+	pollErr      string // The same for reads.
+}
+
+// running is a session in its goroutine.
+type running struct {
+	began time.Time
+	end   context.CancelCauseFunc
+	ended chan error // Of size one.
+}
+
+func newSupervisor(f *Follower) *supervisor {
+	return &supervisor{f: f, plain: plain{config: plainConfig(f.options.Connect)}}
+}
+
+// stop ends what run has left and waits for it.
+func (s *supervisor) stop() {
+	if s.session != nil {
+		s.session.end(context.Canceled)
+		<-s.session.ended
+		s.session = nil
+	}
+	s.plain.close()
+}
+
+func (s *supervisor) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		s.work(ctx)
+		s.wait(ctx)
+	}
+}
+
+// work does all that is due. The order matters at the start: first a view, then
+// a session, then what can wait.
+func (s *supervisor) work(ctx context.Context) {
+	streams, compareSoon, ownersMoved := s.f.takeDemands()
+	if !streams && s.due(s.pollAt) {
+		s.poll(ctx)
+	}
+	if s.f.options.Source != SourcePoll && s.session == nil && s.pollWorks && s.due(s.sessionAt) && ctx.Err() == nil {
+		s.startSession(ctx)
+	}
+	if streams && (compareSoon || s.due(s.compareAt)) {
+		s.compare(ctx)
+	}
+	if s.f.View() != nil && (ownersMoved || s.due(s.custodyAt)) {
+		s.custody(ctx)
+	}
+}
+
+func (s *supervisor) due(at time.Time) bool { return !time.Now().Before(at) }
+
+// takeDemands reads and clears what others asked for.
+func (f *Follower) takeDemands() (streams, compareSoon, ownersMoved bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	streams = f.streaming != nil
+	compareSoon, ownersMoved = f.compareSoon && streams, f.ownersMoved
+	f.compareSoon, f.ownersMoved = false, false
+	return streams, compareSoon, ownersMoved
+}
+
+// wait returns when something is due, was asked for, or has ended.
+func (s *supervisor) wait(ctx context.Context) {
+	next := s.custodyAt
+	var ended chan error
+	if s.session != nil {
+		ended = s.session.ended
+	}
+	streams := s.f.streams()
+	if streams {
+		next = earlier(next, s.compareAt)
+	} else {
+		next = earlier(next, s.pollAt)
+	}
+	if s.f.View() == nil {
+		next = s.pollAt
+	}
+	if s.f.options.Source != SourcePoll && s.session == nil && s.pollWorks {
+		next = earlier(next, s.sessionAt)
+	}
+	timer := time.NewTimer(time.Until(next))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	case <-s.f.wake:
+	case err := <-ended:
+		s.sessionEnded(ctx, err)
+	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+func (f *Follower) streams() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.streaming != nil
+}
+
+// poll reads everything and makes it the view, unless a session took over
+// meanwhile.
+func (s *supervisor) poll(ctx context.Context) {
+	var fresh *mirror
+	err := s.plain.use(ctx, taskTimeout, func(ctx context.Context, conn *pgx.Conn) (err error) {
+		fresh, _, err = read(ctx, conn)
+		return err
+	})
+	if ctx.Err() != nil {
+		return
+	}
+	if err != nil {
+		s.pollFailed(err)
+		return
+	}
+	if s.pollErr != "" {
+		s.f.options.Log.Info("the configuration can be read again")
+	}
+	s.pollWorks, s.pollFailures, s.pollErr = true, 0, ""
+	s.pollAt = time.Now().Add(s.f.options.PollInterval)
+
+	s.f.mu.Lock()
+	defer s.f.mu.Unlock()
+	if s.f.streaming != nil {
+		return
+	}
+	s.f.publish(fresh.changedFrom(s.f.tables()))
+	s.f.confirm()
+	s.reportPolling()
+}
+
+// pollFailed retries soon at first: most failures are restarts.
+func (s *supervisor) pollFailed(err error) {
+	s.pollWorks = false
+	s.pollFailures++
+	pause := min(backOff(s.pollFailures), s.f.options.PollInterval)
+	s.pollAt = time.Now().Add(pause)
+	err = fmt.Errorf("read the configuration: %w", err)
+	if text := err.Error(); text != s.pollErr {
+		s.pollErr = text
+		s.f.options.Log.Error("cannot read the configuration; the last one stays in use", "error", err)
+	}
+	s.f.setStatus(ModePoll, false, err.Error())
+}
+
+// reportPolling sets the status while reads succeed and no session streams.
+func (s *supervisor) reportPolling() {
+	source := s.f.options.Source
+	why := s.why
+	if why == "" && source != SourcePoll {
+		why = "replication is being set up"
+	}
+	s.f.setStatus(ModePoll, source != SourceReplication, why)
+}
+
+// backOff is the pause after the n-th failure in a row.
+func backOff(n int) time.Duration {
+	return min(firstPause<<min(n-1, 10), longestPause)
+}
+
+// startSession prepares the server as far as we may, and lets a session run.
+func (s *supervisor) startSession(ctx context.Context) {
+	err := s.plain.use(ctx, taskTimeout, func(ctx context.Context, conn *pgx.Conn) error {
+		if err := checkServer(ctx, conn); err != nil {
+			return err
+		}
+		changed, err := ensurePublication(ctx, conn)
+		if changed {
+			s.f.options.Log.Info("made or completed the publication", "publication", Publication)
+		}
+		return err
+	})
+	session := &running{began: time.Now(), ended: make(chan error, 1)}
+	s.session = session
+	if err != nil {
+		s.sessionEnded(ctx, err)
+		return
+	}
+	sessionCtx, end := context.WithCancelCause(ctx)
+	session.end = end
+	s.compareAt = time.Now().Add(s.f.options.PollInterval)
+	go func() {
+		defer end(nil)
+		session.ended <- s.f.runSession(sessionCtx, end)
+	}()
+}
+
+// sessionEnded decides when the next session starts and what people are told.
+func (s *supervisor) sessionEnded(ctx context.Context, err error) {
+	session := s.session
+	s.session = nil
+	if ctx.Err() != nil {
+		return
+	}
+	now := time.Now()
+	s.pollAt = now
+	if now.Sub(session.began) >= steadyAfter {
+		s.failures = 0
+	}
+	var unavailable *UnavailableError
+	var slotWait *SlotWaitError
+	every := s.f.options.PollInterval.String()
+	switch {
+	case errors.Is(err, errReread):
+		s.why = "the configuration is read afresh"
+		s.sessionAt = now
+	case errors.As(err, &unavailable):
+		s.why = unavailable.Error()
+		s.sessionAt = now.Add(s.f.options.RetryInterval)
+		s.warn(s.why, "replication is not available; reading the configuration every "+every+" instead",
+			"reason", unavailable.Reason, "remedy", unavailable.Remedy)
+	case errors.As(err, &slotWait):
+		s.failures++
+		s.why = err.Error()
+		s.sessionAt = now.Add(backOff(s.failures))
+		s.warn(slotWait.who(), "replication has to wait; reading the configuration every "+every+" until then", "reason", s.why)
+	default:
+		s.failures++
+		s.why = fmt.Sprintf("replication was interrupted: %v", err)
+		s.sessionAt = now.Add(backOff(s.failures))
+		s.warn(s.why, "replication was interrupted; reading the configuration every "+every+" until it works again", "error", err)
+	}
+	if s.pollWorks {
+		s.reportPolling()
+	}
+}
+
+// warn says a thing once, until another is to be said or a session has worked.
+func (s *supervisor) warn(thing, message string, args ...any) {
+	if thing != s.warned {
+		s.warned = thing
+		s.f.options.Log.Warn(message, args...)
+	}
+}
+
+// custody keeps our webhooks in step with the sites that own them.
+func (s *supervisor) custody(ctx context.Context) {
+	s.custodyAt = time.Now().Add(s.f.options.ReconcileInterval)
+	var done custodyResult
+	err := s.plain.use(ctx, taskTimeout, func(ctx context.Context, conn *pgx.Conn) (err error) {
+		done, err = keepCustody(ctx, conn, s.f.options.Now())
+		return err
+	})
+	if ctx.Err() != nil {
+		return
+	}
+	done.report(s.f.options.Log)
+	if done.Transferred+done.Purged > 0 && !s.f.streams() {
+		s.pollAt = time.Now() // What was changed here need not wait for the next read.
+	}
+	switch {
+	case err == nil:
+		s.custodyErr = ""
+	case err.Error() != s.custodyErr:
+		s.custodyErr = err.Error()
+		s.f.options.Log.Warn("cannot bring webhooks in step with their sites; trying again", "error", err)
+	}
+	if s.f.hooks.custody != nil {
+		s.f.hooks.custody(err)
+	}
+}

@@ -1,0 +1,121 @@
+package cdc
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// The functions below read PostgreSQL's text format as both kinds of
+// connection are set up to produce it: DateStyle ISO, TimeZone UTC.
+
+var errNull = errors.New("unexpected null")
+
+func parseInt(text []byte) (int64, error) {
+	if text == nil {
+		return 0, errNull
+	}
+	n, err := strconv.ParseInt(string(text), 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%.20q is no integer", text)
+	}
+	return n, nil
+}
+
+// zeroOr reads null as zero, as the model does for most columns.
+func zeroOr(text []byte) (int64, error) {
+	if text == nil {
+		return 0, nil
+	}
+	return parseInt(text)
+}
+
+func parseBool(text []byte) (bool, error) {
+	switch string(text) {
+	case "t":
+		return true, nil
+	case "f", "":
+		return false, nil
+	}
+	return false, fmt.Errorf("%.20q is no boolean", text)
+}
+
+// latest stands for PostgreSQL's infinity.
+var latest = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
+
+// parseTime reads timestamp and timestamptz. Null and -infinity are the zero
+// time: both mean "no bound" to the model.
+func parseTime(text []byte) (time.Time, error) {
+	switch string(text) {
+	case "", "-infinity":
+		return time.Time{}, nil
+	case "infinity":
+		return latest, nil
+	}
+	for _, layout := range []string{"2006-01-02 15:04:05", "2006-01-02 15:04:05Z07"} {
+		if t, err := time.Parse(layout, string(text)); err == nil {
+			return t.UTC(), nil // Without a fabricated location, so that equal times are ==.
+		}
+	}
+	return time.Time{}, fmt.Errorf("%.40q is no time in ISO format", text)
+}
+
+// parseProps reads goals.custom_props. Plausible writes strings only; another
+// scalar matches by its text, as that is how ClickHouse holds it.
+func parseProps(text []byte) (map[string]string, error) {
+	if text == nil || string(text) == "{}" {
+		return nil, nil
+	}
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal(text, &raw); err != nil {
+		return nil, errors.New("the value is no JSON object")
+	}
+	if len(raw) == 0 {
+		return nil, nil
+	}
+	props := make(map[string]string, len(raw))
+	for name, value := range raw {
+		var s string
+		if err := json.Unmarshal(value, &s); err != nil {
+			s = string(value)
+		}
+		props[name] = s
+	}
+	return props, nil
+}
+
+// The setters adapt a parser to a field.
+
+func setInt[R any](field func(*R) *int64, parse func([]byte) (int64, error)) func(*R, []byte) error {
+	return setter(field, parse)
+}
+
+func setSmall[R any](field func(*R) *int) func(*R, []byte) error {
+	return setter(field, func(text []byte) (int, error) {
+		n, err := zeroOr(text)
+		return int(n), err
+	})
+}
+
+func setText[T ~string, R any](field func(*R) *T) func(*R, []byte) error {
+	return setter(field, func(text []byte) (T, error) { return T(text), nil })
+}
+
+func setBool[R any](field func(*R) *bool) func(*R, []byte) error { return setter(field, parseBool) }
+
+func setTime[R any](field func(*R) *time.Time) func(*R, []byte) error {
+	return setter(field, parseTime)
+}
+
+func setter[R, T any](field func(*R) *T, parse func([]byte) (T, error)) func(*R, []byte) error {
+	return func(row *R, text []byte) error {
+		value, err := parse(text)
+		if err != nil {
+			return err
+		}
+		*field(row) = value
+		return nil
+	}
+}
