@@ -5,6 +5,8 @@ package stack
 import (
 	"errors"
 	"os"
+	"os/exec"
+	"syscall"
 )
 
 var (
@@ -12,4 +14,12 @@ var (
 	errPlatform = errors.New("engines run on Linux only")
 )
 
-func tryLockFile(*os.File) error { return errPlatform }
+// The package builds everywhere, since servers of one's own may be used, but
+// nothing below is reached: install refuses first.
+
+type account struct{ uid, gid uint32 }
+
+func tryLockFile(*os.File) error                       { return errPlatform }
+func ownedByUs(os.FileInfo) bool                       { return false }
+func bindToParent(*exec.Cmd, syscall.Signal, *account) {}
+func unprivileged() (*account, error)                  { return nil, errPlatform }
