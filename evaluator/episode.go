@@ -1,0 +1,169 @@
+package evaluator
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"time"
+
+	"plausible-webhooks/config/event"
+
+	"github.com/google/uuid"
+)
+
+// rule is what a trigger asks for on one site, with every default filled in.
+// All times are Unix seconds.
+type rule struct {
+	trigger, webhook int64
+	site             int64 // Zero: every site of the instance.
+	kind             event.Type
+	threshold        int // Visitors; zero for goals.
+	window           int // Seconds; zero for goals.
+	cooldown         int // Seconds; zero: none.
+	repeat, recovery bool
+	start            int64 // Nothing up to and including this second counts.
+}
+
+// observation is one answer of ClickHouse, judged for one rule.
+type observation struct {
+	value int
+	// holds: the condition is true.
+	holds bool
+	// mayFire: the condition may begin or repeat an event. It is false for a
+	// drop of a site that had nothing to lose in the days before.
+	mayFire bool
+}
+
+// episodeRun is one stretch of time during which a traffic condition holds.
+type episodeRun struct {
+	ID      string `json:"id"`
+	Started int64  `json:"started"`
+	Peak    int    `json:"peak"`
+	Firings int    `json:"firings"`         // Sent so far; zero while a cooldown keeps the episode quiet.
+	Below   int    `json:"below,omitempty"` // Evaluations in a row that found the condition false.
+	// What applied when the condition was last true: it tells a change from a
+	// recovery, and the end of an episode is told with it when the trigger is
+	// gone.
+	Threshold int    `json:"threshold"`
+	Window    int    `json:"window"`
+	Cooldown  int    `json:"cooldown"`
+	Recovery  bool   `json:"recovery,omitempty"`
+	Webhook   int64  `json:"webhook"`
+	Domain    string `json:"domain"`
+}
+
+// trafficState is what a traffic trigger remembers of a site. The zero value
+// is that of a trigger that has never fired.
+type trafficState struct {
+	Type    event.Type  `json:"type"`
+	Start   int64       `json:"start"`             // rule.start that the state belongs to.
+	Fired   int64       `json:"fired,omitempty"`   // The last firing; zero: never.
+	Episode *episodeRun `json:"episode,omitempty"` // Nil: the condition does not hold.
+}
+
+// firing is an event that a transition asks for.
+type firing struct {
+	ended   bool
+	reason  event.Reason // Of an end.
+	value   *int         // Nil: nothing is counted any more.
+	episode episodeRun   // As of the firing.
+	kind    event.Type
+}
+
+// evaluationsToRecover is how many evaluations in a row must find the
+// condition false before an episode is over (CONTRACT section 5).
+const evaluationsToRecover = 2
+
+// next is the transition of a traffic trigger on one site. Its table is in
+// episode_test.go. It changes nothing that s refers to.
+func next(s trafficState, r rule, site int64, domain string, seen observation, now int64) (trafficState, []firing) {
+	var firings []firing
+	if s.Type != r.kind || s.Start != r.start {
+		// Another type, or enabled again: what was before is over.
+		_, firings = end(s, event.Changed)
+		s = trafficState{Type: r.kind, Start: r.start}
+	}
+	if s.Episode == nil {
+		if !seen.holds || !seen.mayFire {
+			return s, firings
+		}
+		s.Episode = &episodeRun{ID: episodeID(r.trigger, site, now), Started: now}
+	} else {
+		running := *s.Episode
+		s.Episode = &running
+	}
+	e := s.Episode
+	e.Peak = max(e.Peak, seen.value)
+	e.Recovery, e.Cooldown, e.Webhook, e.Domain = r.recovery, r.cooldown, r.webhook, domain
+	if !seen.holds {
+		e.Below++
+		switch {
+		case edited(*e, r, seen.value):
+			s, ended := finish(s, event.Changed, &seen.value)
+			return s, append(firings, ended...)
+		case e.Below >= evaluationsToRecover:
+			s, ended := finish(s, event.Recovered, &seen.value)
+			return s, append(firings, ended...)
+		}
+		return s, firings
+	}
+	e.Below, e.Threshold, e.Window = 0, r.threshold, r.window
+	cooled := s.Fired == 0 || now-s.Fired >= int64(r.cooldown)
+	if seen.mayFire && cooled && (e.Firings == 0 || r.repeat) {
+		s.Fired = now
+		e.Firings++
+		firings = append(firings, firing{kind: s.Type, value: &seen.value, episode: *e})
+	}
+	return s, firings
+}
+
+// end closes the episode of a trigger that no longer applies.
+func end(s trafficState, reason event.Reason) (trafficState, []firing) {
+	if s.Episode == nil {
+		return s, nil
+	}
+	return finish(s, reason, nil)
+}
+
+// finish closes the episode. Its end is told only where its beginning was.
+func finish(s trafficState, reason event.Reason, value *int) (trafficState, []firing) {
+	e := *s.Episode
+	s.Episode = nil
+	if e.Firings == 0 || !e.Recovery {
+		return s, nil
+	}
+	return s, []firing{{ended: true, reason: reason, value: value, episode: e, kind: s.Type}}
+}
+
+// edited reports whether the condition would still hold as it was set when it
+// last held: then it ended because someone changed it.
+func edited(e episodeRun, r rule, value int) bool {
+	if e.Window != 0 && e.Window != r.window {
+		return true
+	}
+	if e.Threshold == 0 || e.Threshold == r.threshold {
+		return false
+	}
+	if r.kind == event.TrafficDrop {
+		return value < e.Threshold
+	}
+	return value >= e.Threshold
+}
+
+// episodeID is a version 7 UUID whose random part is derived, so that two
+// sidecars that see the same beginning name it alike.
+func episodeID(trigger, site, started int64) string {
+	var seed [24]byte
+	binary.BigEndian.PutUint64(seed[0:], uint64(trigger))
+	binary.BigEndian.PutUint64(seed[8:], uint64(site))
+	binary.BigEndian.PutUint64(seed[16:], uint64(started))
+	sum := sha256.Sum256(seed[:])
+	var id uuid.UUID
+	copy(id[:], sum[:])
+	millis := uint64(started) * uint64(time.Second/time.Millisecond)
+	for i := range 6 {
+		id[i] = byte(millis >> (40 - 8*i))
+	}
+	id[6] = id[6]&0x0f | 0x70
+	id[8] = id[8]&0x3f | 0x80
+	return id.String()
+}

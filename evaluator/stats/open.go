@@ -1,0 +1,173 @@
+package stats
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+)
+
+// Options say how ClickHouse is reached: CLICKHOUSE_DATABASE_URL taken apart.
+type Options struct {
+	Scheme   string // "http", "https" or "clickhouse" (the native protocol).
+	Addr     string // Host and port.
+	Database string
+	User     string // Empty: "default".
+	Password string
+	CAFile   string // PEM roots for https, and TLS with them for "clickhouse"; empty: the system's.
+
+	// MaxThreads is how many threads of the server one query may use; zero: 2.
+	MaxThreads int
+}
+
+const (
+	// queryLimit ends a query on the server. Even a month of rows in a single
+	// part is read in about 2.6 s per 1,000 million rows.
+	queryLimit = 20 * time.Second
+	// answerLimit ends the waiting on our side, after the server had its
+	// chance to say why.
+	answerLimit = queryLimit + 5*time.Second
+	dialLimit   = 5 * time.Second
+)
+
+// Client asks the questions of this package. It is safe for several
+// goroutines.
+type Client struct {
+	conn    driver.Conn
+	wanted  clickhouse.Settings
+	queries atomic.Int64
+
+	mu      sync.Mutex
+	allowed clickhouse.Settings // Nil: not tried yet.
+}
+
+// Open prepares a client. It does not connect: ClickHouse may be away when the
+// sidecar starts.
+func Open(o Options) (*Client, error) {
+	options := clickhouse.Options{
+		Addr:            []string{o.Addr},
+		Auth:            clickhouse.Auth{Database: o.Database, Username: o.User, Password: o.Password},
+		DialTimeout:     dialLimit,
+		ReadTimeout:     answerLimit,
+		MaxOpenConns:    2,
+		MaxIdleConns:    2,
+		ConnMaxLifetime: 10 * time.Minute,
+	}
+	secure := false
+	switch o.Scheme {
+	case "http":
+		options.Protocol = clickhouse.HTTP
+	case "https":
+		options.Protocol, secure = clickhouse.HTTP, true
+	case "clickhouse":
+		options.Protocol, secure = clickhouse.Native, o.CAFile != ""
+	default:
+		return nil, fmt.Errorf("open ClickHouse at %s: unknown scheme %q: use http, https or clickhouse", o.Addr, o.Scheme)
+	}
+	if secure {
+		roots, err := readRoots(o.CAFile)
+		if err != nil {
+			return nil, err
+		}
+		options.TLS = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	}
+	conn, err := clickhouse.Open(&options)
+	if err != nil {
+		return nil, fmt.Errorf("open ClickHouse at %s: %w", o.Addr, withoutURL(err))
+	}
+	threads := o.MaxThreads
+	if threads == 0 {
+		threads = 2
+	}
+	return &Client{conn: conn, wanted: clickhouse.Settings{
+		"max_execution_time": int(queryLimit / time.Second),
+		"max_threads":        threads,
+		"log_queries":        0,
+		// Without it a server works on after we have hung up.
+		"cancel_http_readonly_queries_on_client_close": 1,
+	}}, nil
+}
+
+// Close ends all connections.
+func (c *Client) Close() error { return c.conn.Close() }
+
+// Queries is the number of queries sent since Open, probes of settings left
+// out.
+func (c *Client) Queries() int64 { return c.queries.Load() }
+
+func readRoots(file string) (*x509.CertPool, error) {
+	if file == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("read roots for ClickHouse (CLICKHOUSE_CACERTFILE): %w", err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("read roots for ClickHouse (CLICKHOUSE_CACERTFILE): %s holds no PEM certificate", file)
+	}
+	return roots, nil
+}
+
+// Codes of ClickHouse for a setting that this user may not change or that this
+// version does not have.
+const (
+	codeUnknownSetting = 115
+	codeReadonly       = 164
+	codeConstraint     = 452
+)
+
+func refusesSetting(err error) bool {
+	var e *clickhouse.Exception
+	return errors.As(err, &e) && (e.Code == codeUnknownSetting || e.Code == codeReadonly || e.Code == codeConstraint)
+}
+
+// settings returns what this user may set, tried one by one the first time: a
+// user with readonly = 1 may set nothing, a profile may pin single ones.
+func (c *Client) settings(ctx context.Context) (clickhouse.Settings, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.allowed != nil {
+		return c.allowed, nil
+	}
+	allowed := clickhouse.Settings{}
+	for name, value := range c.wanted {
+		err := c.probe(ctx, clickhouse.Settings{name: value})
+		if refusesSetting(err) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		allowed[name] = value
+	}
+	c.allowed = allowed
+	return allowed, nil
+}
+
+// forgetSettings lets them be tried again: the user's profile has changed, or
+// another server answers.
+func (c *Client) forgetSettings() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.allowed = nil
+}
+
+func (c *Client) probe(ctx context.Context, settings clickhouse.Settings) error {
+	rows, err := c.conn.Query(clickhouse.Context(ctx, clickhouse.WithSettings(settings)), "SELECT 1")
+	if err != nil {
+		return err
+	}
+	for rows.Next() {
+	}
+	return errors.Join(rows.Err(), rows.Close())
+}
