@@ -11,8 +11,8 @@
 // What is served is described in package front; what is not covered, compared with a
 // real server:
 //
-//   - users other than "default" and the read-only "readonly"; passwords, quotas, TLS, replication,
-//     the native protocol (port 9000);
+//   - users other than default, readonly and readonly2 (the setting readonly at 1
+//     and 2); passwords, quotas, TLS, replication, the native protocol (port 9000);
 //   - cancellation: a query whose client went away runs on to its end or its
 //     max_execution_time, as it does on a real server by default;
 //   - results in pieces: each is computed whole before its first byte is sent, so there is no

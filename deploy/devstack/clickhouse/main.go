@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -57,7 +58,7 @@ func run() error {
 	}
 
 	// Listening comes before the engine: a taken port is told at once.
-	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(*port)))
+	listener, err := listen(*port)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
@@ -66,7 +67,10 @@ func run() error {
 		return err
 	}
 
-	stopped, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	// An interrupt from the terminal reaches the starter too, which may still
+	// need the server in order to stop cleanly, and ends it then.
+	signal.Ignore(syscall.SIGINT)
+	stopped, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	orphaned := make(chan struct{})
 	go func() {
@@ -105,4 +109,23 @@ func run() error {
 		}
 	}
 	return nil
+}
+
+// listen opens a loopback port; 0 is a free one below the range from which
+// systems take ports of outgoing connections. A port of that range could be
+// taken by some connection while the server restarts.
+func listen(port int) (net.Listener, error) {
+	if port != 0 {
+		return net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	}
+	const lowest, highest, attempts = 18_000, 32_000, 100
+	var err error
+	for range attempts {
+		var listener net.Listener
+		candidate := lowest + rand.IntN(highest-lowest)
+		if listener, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(candidate))); err == nil {
+			return listener, nil
+		}
+	}
+	return nil, err
 }

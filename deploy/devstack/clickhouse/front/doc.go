@@ -12,7 +12,7 @@
 //   - compress=1 and decompress=1 (blocks of LZ4 or ZSTD; results are always LZ4), Content-Encoding: gzip for bodies;
 //   - external tables (multipart/form-data with *_structure and *_format);
 //   - errors: status 500, X-ClickHouse-Exception-Code, "Code: N. DB::Exception: …";
-//   - GET /ping, and the user readonly (no writes and no setting may be changed, as with readonly=1).
+//   - GET /ping, and besides the user default the users readonly and readonly2, who have that setting at 1 and 2.
 //
 // clickhouse-go asks for the server's revision when it connects. The answer
 // is 0, so that plain blocks, which is what FORMAT Native yields, are valid for it.

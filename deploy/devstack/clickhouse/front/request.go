@@ -61,12 +61,11 @@ func read(r *http.Request, folder string) (s statement, remove func(), err error
 		settings: map[string]string{},
 		params:   map[string]string{},
 	}
-	if s.readonly, err = readonlyUser(r, values); err != nil {
+	if s.readonly, err = readonlyLevel(r, values); err != nil {
 		return s, remove, err
 	}
-	if r.Method == http.MethodGet && values.Get("readonly") == "" && !s.readonly {
-		// Level 2 refuses writes but lets the request set other settings.
-		s.settings["readonly"] = "2"
+	if r.Method == http.MethodGet && s.readonly == "" {
+		s.readonly = "2"
 	}
 
 	body, err := decoded(r, values.Get("decompress") == "1")
@@ -157,21 +156,37 @@ func decoded(r *http.Request, blocks bool) (io.Reader, error) {
 		return nil, clientError{48, fmt.Sprintf("Content-Encoding %q is not covered by the devstack. (NOT_IMPLEMENTED)", encoding)}
 	}
 	if blocks {
-		body = compress.NewReader(body)
+		body = blockReader{compress.NewReader(body)}
 	}
 	return body, nil
 }
 
-// readonlyUser tells whether the request comes from the user readonly. It
-// refuses users that do not exist, and passwords, which no user here has.
-func readonlyUser(r *http.Request, values url.Values) (bool, error) {
+// blockReader ends as readers do: the one below it wraps io.EOF after the last block.
+type blockReader struct{ blocks *compress.Reader }
+
+func (r blockReader) Read(p []byte) (int, error) {
+	n, err := r.blocks.Read(p)
+	if errors.Is(err, io.EOF) {
+		err = io.EOF
+	}
+	return n, err
+}
+
+// readonlyLevels are the users and what each has as setting readonly: 1
+// refuses writes and every setting of a request, 2 refuses writes only.
+var readonlyLevels = map[string]string{"default": "", "readonly": "1", "readonly2": "2"}
+
+// readonlyLevel returns the level of the request's user. It refuses users
+// that do not exist, and passwords, which no user here has.
+func readonlyLevel(r *http.Request, values url.Values) (string, error) {
 	user, password, _ := r.BasicAuth()
 	user = first(r.Header.Get("X-ClickHouse-User"), user, values.Get("user"), "default")
 	password = first(r.Header.Get("X-ClickHouse-Key"), password, values.Get("password"))
-	if user != "default" && user != "readonly" || password != "" {
-		return false, clientError{516, user + ": Authentication failed: password is incorrect, or there is no user with such name. (AUTHENTICATION_FAILED)"}
+	level, known := readonlyLevels[user]
+	if !known || password != "" {
+		return "", clientError{516, user + ": Authentication failed: password is incorrect, or there is no user with such name. (AUTHENTICATION_FAILED)"}
 	}
-	return user == "readonly", nil
+	return level, nil
 }
 
 func first(values ...string) string {

@@ -14,7 +14,7 @@ type statement struct {
 	id       string
 	database string
 	format   string
-	readonly bool // Of the user: no writes, and no setting of the request is accepted.
+	readonly string // Level of the user: empty, 1 or 2; see readonlyLevels.
 	compress bool
 	settings map[string]string
 	params   map[string]string
@@ -75,8 +75,8 @@ func (s statement) preparations(profile map[string]string) []string {
 			fmt.Sprintf("INSERT INTO %s FROM INFILE %s FORMAT %s", identifier(table.name), literal(table.file), table.format))
 	}
 	settings := maps.Clone(s.settings)
-	if s.readonly {
-		list = append(list, "SET readonly = 1")
+	if s.readonly != "" {
+		list = append(list, "SET readonly = "+s.readonly)
 	}
 	// In readonly mode nothing can be set, so a request that sets it sets it last.
 	readonly, asked := settings["readonly"]
