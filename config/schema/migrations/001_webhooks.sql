@@ -84,6 +84,9 @@ create table plausible_webhooks.webhook_deliveries (
   -- Internal: attempts of the present round that used up a try; a resend and
   -- a further round begin again at zero, while attempts goes on.
   round_attempts integer not null default 0,
+  -- Internal: rounds that failed since the insertion or the last resend; it
+  -- tells which of WEBHOOKS_REDELIVERY's delays comes next.
+  failed_rounds integer not null default 0,
   last_status_code integer,
   last_error text,
   next_attempt_at timestamptz default now(),
