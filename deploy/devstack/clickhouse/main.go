@@ -33,7 +33,6 @@ func run() error {
 		port    = flag.Int("port", 0, "loopback port to listen on; 0 chooses a free one")
 		data    = flag.String("data", "", "folder of the data; empty for a temporary one")
 		profile = flag.String("profile", "", "settings of every query: empty, or ce for those of Plausible CE's small-machine profile")
-		scratch = flag.Bool("scratch", false, "remove the data folder when standard input closes, that is when the starter is gone")
 	)
 	flag.Parse()
 
@@ -85,13 +84,11 @@ func run() error {
 	go func() { served <- server.Serve(listener) }()
 	fmt.Printf("listening %s\n", listener.Addr())
 
-	remove := temporary
 	select {
 	case err := <-served:
 		return fmt.Errorf("serve: %w", err)
 	case <-stopped.Done():
 	case <-orphaned:
-		remove = remove || *scratch
 	}
 	// Requests that wait (a pause, a long query) are cut after a moment: whoever
 	// stops the server wants it stopped.
@@ -103,7 +100,7 @@ func run() error {
 	_ = server.Close()
 	// The engine is not closed: closing waits for running queries, while every
 	// acknowledged insert is on disk already.
-	if remove {
+	if temporary {
 		if err := os.RemoveAll(*data); err != nil {
 			return fmt.Errorf("remove the data folder: %w", err)
 		}

@@ -1,7 +1,6 @@
 package stack
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -11,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,10 +18,13 @@ import (
 	"time"
 )
 
+// ProfileCE is the profile of settings that Plausible CE mounts into its
+// ClickHouse for small machines: one thread, blocks of 8192 rows.
+const ProfileCE = "ce"
+
 // ClickHouseOptions says how to start ClickHouse. The zero value is good for tests.
 type ClickHouseOptions struct {
-	// Profile is empty, or "ce" for the settings that Plausible CE mounts for
-	// small machines: one thread, blocks of 8192 rows.
+	// Profile is empty for the engine's own settings, or ProfileCE.
 	Profile string
 	// Dir holds the data and is kept; empty for a temporary folder, which lives until Stop.
 	Dir string
@@ -42,11 +45,11 @@ type ClickHouse struct {
 	external *url.URL // The server of DEVSTACK_CLICKHOUSE_URL; nothing is started then.
 	program  string
 	library  string
-	scratch  bool // Dir is ours to remove.
+	run      *runDir
 
 	mu      sync.Mutex // Guards what follows.
 	port    int
-	process *clickhouseProcess
+	process *child // Nil while the server is down.
 	stopped bool
 }
 
@@ -76,18 +79,16 @@ func StartClickHouse(ctx context.Context, opts ClickHouseOptions) (*ClickHouse, 
 	if err != nil {
 		return nil, err
 	}
-	c := &ClickHouse{opts: opts, port: opts.Port, program: program, library: library}
-	if opts.Dir == "" {
-		c.scratch = true
-		if c.opts.Dir, err = os.MkdirTemp("", "devstack-clickhouse-"); err != nil {
-			return nil, fmt.Errorf("make a data folder for clickhouse: %w", err)
-		}
+	run, err := newRunDir("clickhouse")
+	if err != nil {
+		return nil, fmt.Errorf("start clickhouse: make its folder: %w", err)
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c := &ClickHouse{opts: opts, port: opts.Port, program: program, library: library, run: run}
+	if opts.Dir == "" {
+		c.opts.Dir = filepath.Join(run.path, "data")
+	}
 	if err := c.start(ctx); err != nil {
-		c.removeData()
-		return nil, err
+		return nil, errors.Join(err, run.remove())
 	}
 	return c, nil
 }
@@ -102,17 +103,23 @@ func (c *ClickHouse) URL(database string) string {
 	return fmt.Sprintf("http://127.0.0.1:%d/%s", c.port, database)
 }
 
-// Stop ends the server and removes its data, unless Dir was given. It may be
-// called again, and after Kill.
-func (c *ClickHouse) Stop() {
+// Stop ends the server and removes its data, unless Dir was given. A second
+// call does nothing.
+func (c *ClickHouse) Stop() error {
 	if c.external != nil {
-		return
+		return nil
 	}
+	c.shutdown(syscall.SIGTERM)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.stopped {
+		return nil
+	}
 	c.stopped = true
-	c.end(syscall.SIGTERM)
-	c.removeData()
+	if err := c.run.remove(); err != nil {
+		return fmt.Errorf("remove clickhouse's folder: %w", err)
+	}
+	return nil
 }
 
 // Kill ends the server as a crash would, and keeps port and data for Restart.
@@ -120,84 +127,94 @@ func (c *ClickHouse) Kill() error {
 	if c.external != nil {
 		return errExternal
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.end(syscall.SIGKILL)
+	c.shutdown(syscall.SIGKILL)
 	return nil
 }
 
-// Restart stops the server if it runs, and starts it again on the same port with the same
-// data. It also ends Pause and Fail, and empties the query log.
+// Restart stops the server if it runs, and starts it again on the same port
+// with the same data. It also ends Pause and Fail, and empties the query log.
 func (c *ClickHouse) Restart(ctx context.Context) error {
 	if c.external != nil {
 		return errExternal
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.stopped {
-		return errors.New("restart clickhouse: it was stopped for good; use Kill to end it for a while")
-	}
-	c.end(syscall.SIGTERM)
+	c.shutdown(syscall.SIGTERM)
 	return c.start(ctx)
 }
 
-// PID is the process id of the server, 0 if none of ours runs.
-func (c *ClickHouse) PID() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.process == nil {
-		return 0
-	}
-	return c.process.cmd.Process.Pid
-}
-
-func (c *ClickHouse) removeData() {
-	if !c.scratch {
-		return
-	}
-	if err := os.RemoveAll(c.opts.Dir); err != nil {
-		fmt.Fprintf(os.Stderr, "devstack: remove clickhouse's data: %v\n", err)
-	}
-}
-
-// start starts the process and waits for its first answer. The caller holds the lock.
+// start starts the process and waits for its first answer.
 func (c *ClickHouse) start(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	p := &clickhouseProcess{ended: make(chan struct{}), last: tail{limit: 4 << 10}}
-	args := []string{"-port", strconv.Itoa(c.port), "-data", c.opts.Dir, "-profile", c.opts.Profile}
-	if c.scratch {
-		args = append(args, "-scratch")
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stopped {
+		return errors.New("start clickhouse: it was stopped for good; use Kill to end it for a while")
 	}
-	p.cmd = exec.Command(c.program, args...)
-	p.cmd.Env = append(os.Environ(), "CHDB_LIB_PATH="+c.library)
-	p.cmd.Stderr = &p.last
-	if c.opts.Log != nil {
-		p.cmd.Stderr = io.MultiWriter(&p.last, c.opts.Log)
-	}
-	address, err := p.run(ctx)
-	if err == nil {
-		err = ping(ctx, address)
-	}
-	if err != nil {
-		p.end(syscall.SIGKILL)
+	cmd := exec.Command(c.program, "-port", strconv.Itoa(c.port), "-data", c.opts.Dir, "-profile", c.opts.Profile)
+	cmd.Env = append(os.Environ(), "CHDB_LIB_PATH="+c.library)
+	cmd.ExtraFiles = []*os.File{c.run.lock} // The folder counts as used for as long as the server lives.
+	listening := &listeningLine{address: make(chan string, 1)}
+	complaints := newServerLog(c.opts.Log)
+	cmd.Stdout, cmd.Stderr = listening, complaints
+	// The server ends when its standard input does, wherever there is no signal at the
+	// parent's death. Closing is left to the end of the process on either side.
+	if _, err := cmd.StdinPipe(); err != nil {
 		return fmt.Errorf("start clickhouse: %w", err)
 	}
-	_, port, _ := strings.Cut(address, ":")
-	if c.port, err = strconv.Atoi(port); err != nil {
-		p.end(syscall.SIGKILL)
-		return fmt.Errorf("start clickhouse: read its address %q: %w", address, err)
+	process, err := startChild(cmd, syscall.SIGTERM, nil)
+	if err != nil {
+		return fmt.Errorf("start clickhouse: %w", err)
 	}
-	c.process = p
-	return nil
+	select {
+	case address := <-listening.address:
+		if err = ping(ctx, address); err != nil {
+			break
+		}
+		_, port, _ := strings.Cut(address, ":")
+		if c.port, err = strconv.Atoi(port); err != nil {
+			break
+		}
+		c.process = process
+		return nil
+	case <-process.exited:
+		err = fmt.Errorf("it ended at once: %s", complaints.reason())
+	case <-ctx.Done():
+		err = fmt.Errorf("wait for it to listen: %w: %s", context.Cause(ctx), complaints.reason())
+	}
+	process.end(syscall.SIGKILL, 0)
+	return fmt.Errorf("start clickhouse: %w", err)
 }
 
-// end ends the process, if there is one, and waits for it. The caller holds the lock.
-func (c *ClickHouse) end(how syscall.Signal) {
+// stopGrace bounds an orderly stop; the server allows itself half a second.
+const stopGrace = 5 * time.Second
+
+// shutdown ends the process, if there is one.
+func (c *ClickHouse) shutdown(signal syscall.Signal) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.process != nil {
-		c.process.end(how)
+		c.process.end(signal, stopGrace)
 		c.process = nil
 	}
+}
+
+// listeningLine waits for the line in which the server tells its address.
+type listeningLine struct {
+	address chan string
+	text    []byte
+}
+
+func (l *listeningLine) Write(p []byte) (int, error) {
+	l.text = append(l.text, p...)
+	if line, _, whole := bytes.Cut(l.text, []byte("\n")); whole {
+		if address, ok := strings.CutPrefix(string(line), "listening "); ok {
+			select {
+			case l.address <- address:
+			default: // It is told once.
+			}
+		}
+	}
+	return len(p), nil
 }
 
 func ping(ctx context.Context, address string) error {
@@ -219,85 +236,3 @@ func ping(ctx context.Context, address string) error {
 // plainHTTP talks to servers of the devstack: no proxy of the environment, and
 // no idle connections, which would outlive a server and look like leaks.
 var plainHTTP = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-
-// clickhouseProcess is one life of the server.
-type clickhouseProcess struct {
-	cmd   *exec.Cmd
-	stdin io.Closer // Its end of file tells the server that we are gone.
-	ended chan struct{}
-	last  tail
-}
-
-// run starts the process and returns the address that it listens on.
-func (p *clickhouseProcess) run(ctx context.Context) (address string, err error) {
-	stdin, err := p.cmd.StdinPipe()
-	if err != nil {
-		return "", err
-	}
-	stdout, err := p.cmd.StdoutPipe()
-	if err != nil {
-		return "", err
-	}
-	if err := p.cmd.Start(); err != nil {
-		close(p.ended)
-		return "", err
-	}
-	p.stdin = stdin
-	announced := make(chan string, 1)
-	go func() {
-		defer close(p.ended)
-		lines := bufio.NewScanner(stdout)
-		for lines.Scan() {
-			if address, ok := strings.CutPrefix(lines.Text(), "listening "); ok {
-				announced <- address
-			}
-		}
-		_ = p.cmd.Wait() // Standard error tells more than the status.
-	}()
-	select {
-	case address := <-announced:
-		return address, nil
-	case <-p.ended:
-		return "", fmt.Errorf("the server ended at once: %s", p.last.String())
-	case <-ctx.Done():
-		return "", fmt.Errorf("the server announced no address: %w: %s", context.Cause(ctx), p.last.String())
-	}
-}
-
-// end signals the process and waits until it is gone; one that does not obey is killed.
-func (p *clickhouseProcess) end(how syscall.Signal) {
-	if p.cmd.Process == nil {
-		return
-	}
-	_ = p.cmd.Process.Signal(how) // Already gone is as good.
-	select {
-	case <-p.ended:
-	case <-time.After(5 * time.Second): // It allows itself half a second.
-		_ = p.cmd.Process.Kill()
-		<-p.ended
-	}
-	_ = p.stdin.Close()
-}
-
-// tail keeps the end of what was written.
-type tail struct {
-	limit int
-	mu    sync.Mutex
-	text  []byte
-}
-
-func (t *tail) Write(data []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.text = append(t.text, data...)
-	if over := len(t.text) - t.limit; over > 0 {
-		t.text = append(t.text[:0], t.text[over:]...)
-	}
-	return len(data), nil
-}
-
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return string(bytes.TrimSpace(t.text))
-}

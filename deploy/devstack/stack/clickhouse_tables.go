@@ -4,38 +4,29 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
-// EventsSchema is a generation of Plausible's tables in ClickHouse.
-type EventsSchema string
-
-// Generations that differ in what events hold.
-const (
-	EventsV21 EventsSchema = "v2.1" // No scroll depth, engagement time or batch.
-	EventsV30 EventsSchema = "v3.0" // Scroll depth and engagement time, no batch.
-	EventsV31 EventsSchema = "v3.1" // All; also v3.2.
-)
-
-// EventsCurrent is what Plausible CE v3.2 has.
-const EventsCurrent = EventsV31
-
-// CreateDatabase makes a database with Plausible's current events_v2 and
-// sessions_v2 and returns its URL. A name is letters, digits and underscores.
+// CreateDatabase makes a database with the events_v2 and sessions_v2 of Plausible v3.2 and returns its URL. A name is letters, digits and underscores.
 func (c *ClickHouse) CreateDatabase(ctx context.Context, name string) (url string, err error) {
-	return c.CreateDatabaseOf(ctx, EventsCurrent, name)
+	return c.CreateDatabaseOf(ctx, V32, name)
 }
 
-// CreateDatabaseOf is CreateDatabase for an older Plausible.
-func (c *ClickHouse) CreateDatabaseOf(ctx context.Context, schema EventsSchema, name string) (url string, err error) {
+// CreateDatabaseOf is CreateDatabase for a release line: V21 has no scroll
+// depth, engagement time and batch, V30 has no batch.
+func (c *ClickHouse) CreateDatabaseOf(ctx context.Context, version PlausibleVersion, name string) (url string, err error) {
 	if !databaseName.MatchString(name) {
 		return "", fmt.Errorf("create clickhouse database %q: its name may hold letters, digits and underscores only", name)
+	}
+	if !slices.Contains(PlausibleVersions(), version) {
+		return "", fmt.Errorf("create clickhouse database %s: there are no tables of Plausible %q", name, version)
 	}
 	if _, err := send(ctx, c.URL(""), "CREATE DATABASE "+name, nil, nil); err != nil {
 		return "", fmt.Errorf("create clickhouse database %s: %w", name, err)
 	}
 	address := c.URL(name)
-	for _, table := range []string{eventsTable(schema), sessionsTable(schema)} {
+	for _, table := range []string{eventsTable(version), sessionsTable(version)} {
 		if _, err := send(ctx, address, table, nil, nil); err != nil {
 			return "", fmt.Errorf("create plausible's tables in %s: %w", name, err)
 		}
@@ -78,12 +69,12 @@ const aliases = `
 	os_version String ALIAS operating_system_version,
 	source String ALIAS referrer_source`
 
-func eventsTable(schema EventsSchema) string {
+func eventsTable(version PlausibleVersion) string {
 	var later []string
-	if schema != EventsV21 {
+	if version != V21 {
 		later = append(later, "scroll_depth UInt8", "engagement_time UInt32")
 	}
-	if schema == EventsV31 {
+	if version == V32 {
 		later = append(later, "batch UInt64", "INDEX minmax_batch batch TYPE minmax GRANULARITY 1")
 	}
 	return `CREATE TABLE events_v2 (
@@ -126,9 +117,9 @@ SAMPLE BY user_id
 SETTINGS index_granularity = 8192`
 }
 
-func sessionsTable(schema EventsSchema) string {
+func sessionsTable(version PlausibleVersion) string {
 	var later []string
-	if schema == EventsV31 {
+	if version == V32 {
 		later = append(later, "batch UInt64", "INDEX minmax_batch batch TYPE minmax GRANULARITY 1")
 	}
 	return `CREATE TABLE sessions_v2 (

@@ -47,7 +47,11 @@ func ownClickHouse(t *testing.T, opts ClickHouseOptions) *ClickHouse {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(server.Stop)
+	t.Cleanup(func() {
+		if err := server.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
 	return server
 }
 
@@ -369,7 +373,9 @@ func TestClickHouseKeepsAGivenFolder(t *testing.T) {
 	if _, err := first.CreateDatabase(t.Context(), "kept"); err != nil {
 		t.Fatal(err)
 	}
-	first.Stop()
+	if err := first.Stop(); err != nil {
+		t.Fatal(err)
+	}
 	second := ownClickHouse(t, ClickHouseOptions{Dir: dir})
 	if err := InsertEvents(t.Context(), second.URL("kept"), make([]Event, 1)); err != nil {
 		t.Error(err)
@@ -381,8 +387,11 @@ func TestClickHouseStopRemovesItsFolder(t *testing.T) {
 	if _, err := os.Stat(server.opts.Dir); err != nil {
 		t.Fatal(err)
 	}
-	server.Stop()
-	server.Stop()
+	for range 2 {
+		if err := server.Stop(); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if _, err := os.Stat(server.opts.Dir); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("data folder after stop: got %v, want none", err)
 	}
@@ -400,8 +409,7 @@ func TestClickHouseTakenPortIsAnError(t *testing.T) {
 	t.Setenv("DEVSTACK_CLICKHOUSE_URL", "")
 	server, err := StartClickHouse(t.Context(), ClickHouseOptions{Port: taken.Addr().(*net.TCPAddr).Port})
 	if err == nil {
-		server.Stop()
-		t.Fatal("got no error")
+		t.Fatal(errors.Join(errors.New("got no error"), server.Stop()))
 	}
 	if !strings.Contains(err.Error(), "address already in use") {
 		t.Errorf("got %v, want it to say that the address is in use", err)

@@ -28,7 +28,7 @@ func TestClickHouse(t testing.TB) *ClickHouse {
 		// the engine may have to be fetched.
 		server, err := StartClickHouse(context.Background(), ClickHouseOptions{})
 		if err == nil {
-			onExit(server.Stop)
+			onExit(func() { _ = server.Stop() })
 		}
 		sharedClickHouse.server, sharedClickHouse.err = server, err
 	})
@@ -39,24 +39,24 @@ func TestClickHouse(t testing.TB) *ClickHouse {
 }
 
 // TestEvents returns the URL of a fresh database with Plausible's current
-// tables on the shared ClickHouse. It is dropped when the test ends.
+// tables (v3.2) on the shared ClickHouse. It is dropped when the test ends.
 func TestEvents(t testing.TB) (url string) {
 	t.Helper()
-	return testEvents(t, EventsCurrent)
+	return testEvents(t, V32)
 }
 
-// TestEventsOf is TestEvents for an older Plausible.
-func TestEventsOf(t testing.TB, schema EventsSchema) (url string) {
+// TestEventsOf is TestEvents for a release line.
+func TestEventsOf(t testing.TB, version PlausibleVersion) (url string) {
 	t.Helper()
-	return testEvents(t, schema)
+	return testEvents(t, version)
 }
 
-func testEvents(t testing.TB, schema EventsSchema) string {
+func testEvents(t testing.TB, version PlausibleVersion) string {
 	t.Helper()
 	server := TestClickHouse(t)
 	// The process id keeps test binaries apart that share a server of one's own.
 	name := fmt.Sprintf("events_%d_%d", os.Getpid(), databasesMade.Add(1))
-	url, err := server.CreateDatabaseOf(t.Context(), schema, name)
+	url, err := server.CreateDatabaseOf(t.Context(), version, name)
 	if err != nil {
 		t.Fatal(err)
 	}
