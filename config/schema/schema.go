@@ -57,7 +57,11 @@ func Migrate(ctx context.Context, conn *pgx.Conn) (result Result, err error) {
 	if err := createSchema(ctx, conn); err != nil {
 		return Result{}, err
 	}
-	return upgrade(ctx, conn)
+	scripts, err := fs.Sub(files, "migrations")
+	if err != nil {
+		return Result{}, fmt.Errorf("read embedded migrations: %w", err)
+	}
+	return upgrade(ctx, conn, scripts, Wanted())
 }
 
 // Version returns the schema version of the database; zero: none yet.
@@ -94,22 +98,18 @@ func createSchema(ctx context.Context, conn *pgx.Conn) error {
 
 // upgrade looks before it migrates: the migrator would take a version below
 // the current one as a wish to go down.
-func upgrade(ctx context.Context, conn *pgx.Conn) (Result, error) {
+func upgrade(ctx context.Context, conn *pgx.Conn, scripts fs.FS, wanted int32) (Result, error) {
 	from, err := Version(ctx, conn)
 	if err != nil {
 		return Result{}, err
 	}
-	result := Result{From: from, To: from, Wanted: Wanted()}
+	result := Result{From: from, To: from, Wanted: wanted}
 	if from >= result.Wanted {
 		return result, nil
 	}
 	migrator, err := migrate.NewMigrator(ctx, conn, versionTable)
 	if err != nil {
 		return Result{}, fmt.Errorf("prepare %s: %w", versionTable, err)
-	}
-	scripts, err := fs.Sub(files, "migrations")
-	if err != nil {
-		return Result{}, fmt.Errorf("read embedded migrations: %w", err)
 	}
 	if err := migrator.LoadMigrations(scripts); err != nil {
 		return Result{}, fmt.Errorf("read embedded migrations: %w", err)
