@@ -35,12 +35,12 @@ func TestNothingWeKeepChanged(t *testing.T) {
 		insertInto(notificationsID, 1, 1, 10, nil, "{}", "spike"),
 		insertInto(sitesID, 1, "team", "Etc/UTC", 5, "t", nil))...)
 	for name, m := range map[string]pglogrepl.Message{
-		"last_sent":                    updateOf(notificationsID, 1, 1, 10, "2026-01-01 00:00:00", "{a@b}", "spike"),
-		"a pseudo-site":                updateOf(sitesID, 1, "renamed", "Etc/UTC", 5, "t", nil),
-		"delete of an unknown row":     deleteFrom(goalsID, 77, nil, nil, nil, nil, nil, nil),
-		"a new pseudo-site":            insertInto(sitesID, 2, "team2", "Etc/UTC", 5, "t", nil),
-		"truncate of an empty table":   truncateOf(goalsID),
-		"a message of an unused kind":  &pglogrepl.LogicalDecodingMessage{},
+		"last_sent":                   updateOf(notificationsID, 1, 1, 10, "2026-01-01 00:00:00", "{a@b}", "spike"),
+		"a pseudo-site":               updateOf(sitesID, 1, "renamed", "Etc/UTC", 5, "t", nil),
+		"delete of an unknown row":    deleteFrom(goalsID, 77, nil, nil, nil, nil, nil, nil),
+		"a new pseudo-site":           insertInto(sitesID, 2, "team2", "Etc/UTC", 5, "t", nil),
+		"truncate of an empty table":  truncateOf(goalsID),
+		"a message of an unused kind": &pglogrepl.LogicalDecodingMessage{},
 		"the origin of a transaction": &pglogrepl.OriginMessage{},
 	} {
 		before := s.mirror.notifications.committed

@@ -81,10 +81,29 @@ type plain struct {
 	conn   *pgx.Conn
 }
 
-// use runs work with the connection, for at most the given time.
+// use runs work with the connection, for at most the given time. A connection
+// kept from before may have died with a restart of the server without anyone
+// noticing: then work is done once more, with a fresh one.
 func (p *plain) use(ctx context.Context, limit time.Duration, work func(context.Context, *pgx.Conn) error) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	kept := p.conn != nil
+	err := p.try(ctx, work)
+	if err == nil {
+		return nil
+	}
+	died := p.conn != nil && p.conn.IsClosed()
+	p.close()
+	if !kept || !died || ctx.Err() != nil {
+		return err
+	}
+	if err = p.try(ctx, work); err != nil {
+		p.close()
+	}
+	return err
+}
+
+func (p *plain) try(ctx context.Context, work func(context.Context, *pgx.Conn) error) error {
 	if p.conn == nil {
 		conn, err := pgx.ConnectConfig(ctx, p.config)
 		if err != nil {
@@ -92,11 +111,7 @@ func (p *plain) use(ctx context.Context, limit time.Duration, work func(context.
 		}
 		p.conn = conn
 	}
-	err := work(ctx, p.conn)
-	if err != nil {
-		p.close()
-	}
-	return err
+	return work(ctx, p.conn)
 }
 
 func (p *plain) close() {

@@ -29,19 +29,21 @@ func decodeMessage(data []byte) (message pglogrepl.Message, err error) {
 	return message, nil
 }
 
-// lengthsFit walks over the tuples of an insert, update or delete message and
-// checks that each value lies within the message.
+// lengthsFit checks the lengths in a message for which the library reserves
+// memory before it looks at what is there.
 func lengthsFit(data []byte) bool {
 	kind, rest := pglogrepl.MessageType(data[0]), data[1:]
 	switch kind {
 	case pglogrepl.MessageTypeInsert, pglogrepl.MessageTypeUpdate, pglogrepl.MessageTypeDelete:
-	default:
-		return true
+		return len(rest) >= 4 && tuplesFit(rest[4:])
+	case pglogrepl.MessageTypeTruncate:
+		return len(rest) >= 5 && uint64(binary.BigEndian.Uint32(rest))*4 <= uint64(len(rest)-5)
 	}
-	if len(rest) < 4 {
-		return false
-	}
-	rest = rest[4:]
+	return true
+}
+
+// tuplesFit walks over tuples and checks that each value lies within.
+func tuplesFit(rest []byte) bool {
 	for len(rest) > 0 {
 		if len(rest) < 3 {
 			return false

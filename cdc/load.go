@@ -25,6 +25,7 @@ const (
 // SQLSTATE codes that are decided upon.
 const (
 	undefinedTable   = "42P01"
+	undefinedSchema  = "3F000"
 	lockNotAvailable = "55P03"
 )
 
@@ -56,7 +57,7 @@ func read(ctx context.Context, conn *pgx.Conn) (*mirror, pglogrepl.LSN, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	if err := execute(ctx, pg, "COMMIT"); err != nil {
+	if err := execute(ctx, pg, "end the read", "COMMIT"); err != nil {
 		return nil, 0, err
 	}
 	return m, position, nil
@@ -66,17 +67,17 @@ func read(ctx context.Context, conn *pgx.Conn) (*mirror, pglogrepl.LSN, error) {
 // snapshot is taken: a table that is rewritten in between looks empty.
 func beginLocked(ctx context.Context, pg *pgconn.PgConn) error {
 	for try := 1; ; try++ {
-		if err := execute(ctx, pg, beginRead); err != nil {
+		if err := execute(ctx, pg, "begin the read", beginRead); err != nil {
 			return err
 		}
 		err := lockTables(ctx, pg)
 		if err == nil {
 			return nil
 		}
-		if rollback := execute(ctx, pg, "ROLLBACK"); rollback != nil {
+		if rollback := execute(ctx, pg, "end the read", "ROLLBACK"); rollback != nil {
 			return rollback
 		}
-		if hasCode(err, undefinedTable) {
+		if hasCode(err, undefinedTable, undefinedSchema) {
 			return missingTable(ctx, pg, err)
 		}
 		if try == lockTries || !hasCode(err, lockNotAvailable) {
@@ -94,7 +95,7 @@ func beginLocked(ctx context.Context, pg *pgconn.PgConn) error {
 // one table while holding another could make a migration of Plausible the
 // victim of a deadlock.
 func lockTables(ctx context.Context, pg *pgconn.PgConn) error {
-	return execute(ctx, pg, "LOCK TABLE "+strings.Join(followedTables(), ", ")+" IN ACCESS SHARE MODE NOWAIT")
+	return execute(ctx, pg, "lock the tables against migrations", "LOCK TABLE "+strings.Join(followedTables(), ", ")+" IN ACCESS SHARE MODE NOWAIT")
 }
 
 func missingTable(ctx context.Context, pg *pgconn.PgConn, cause error) error {
@@ -230,9 +231,9 @@ func query(ctx context.Context, pg *pgconn.PgConn, sql string) ([][]string, erro
 	return rows, nil
 }
 
-func execute(ctx context.Context, pg *pgconn.PgConn, sql string) error {
+func execute(ctx context.Context, pg *pgconn.PgConn, what, sql string) error {
 	if err := pg.Exec(ctx, sql).Close(); err != nil {
-		return fmt.Errorf("run %.40q: %w", sql, err)
+		return fmt.Errorf("%s: %w", what, err)
 	}
 	return nil
 }

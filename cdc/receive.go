@@ -15,8 +15,9 @@ import (
 const (
 	// statusInterval is much shorter than any keepalive needs. PostgreSQL 16
 	// and newer can miss waking an idle walsender after a commit; a status
-	// update wakes it, so this bounds the delay of a change.
-	statusInterval = time.Second
+	// update wakes it, so this bounds the delay of a change, and keeps it under
+	// the second that is promised.
+	statusInterval = 500 * time.Millisecond
 
 	// askInterval is how often the server is asked to answer, and deadAfter how
 	// long it may be silent. Without both, a connection that a firewall dropped

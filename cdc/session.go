@@ -93,7 +93,7 @@ func (f *Follower) openSlot(ctx context.Context, conn *pgconn.PgConn, slot strin
 }
 
 func createSlot(ctx context.Context, conn *pgconn.PgConn, slot string) error {
-	if err := execute(ctx, conn, beginRead); err != nil {
+	if err := execute(ctx, conn, "begin the read", beginRead); err != nil {
 		return err
 	}
 	_, err := pglogrepl.CreateReplicationSlot(ctx, conn, slot, "pgoutput",
@@ -132,7 +132,7 @@ func (f *Follower) readSnapshot(ctx context.Context, conn *pgconn.PgConn, sessio
 	if err != nil {
 		return err
 	}
-	if err := execute(ctx, conn, "COMMIT"); err != nil {
+	if err := execute(ctx, conn, "end the read", "COMMIT"); err != nil {
 		return err
 	}
 	f.mu.Lock()
