@@ -1,0 +1,33 @@
+// Command bench measures the sidecar on this machine, beside real engines and
+// loopback receivers, and prints what it saw beside what was promised.
+//
+//	go run ./deploy/bench send    # 10,000 deliveries, some receivers failing or slow
+//
+// Everything a measurement needs runs on the same cores as what is measured:
+// read the numbers as a floor.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+var benchmarks = map[string]func(context.Context) error{
+	"send": benchSend,
+}
+
+func main() {
+	if len(os.Args) != 2 || benchmarks[os.Args[1]] == nil {
+		fmt.Fprintln(os.Stderr, "usage: go run ./deploy/bench send")
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := benchmarks[os.Args[1]](ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}

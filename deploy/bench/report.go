@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// reportSend prints the table, and returns an error where the promise was not
+// kept or the log does not tell the whole story.
+func reportSend(ctx context.Context, db *pgxpool.Pool, begun time.Time, r *receivers, pid int) error {
+	r.mu.Lock()
+	requests := r.requests
+	var latencies []time.Duration
+	for _, at := range r.received {
+		latencies = append(latencies, at.Sub(begun))
+	}
+	r.mu.Unlock()
+	slices.Sort(latencies)
+	inTime, _ := slices.BinarySearch(latencies, sendPromise)
+	percent := 100 * float64(inTime) / sendDeliveries
+
+	delivered, pending, attempts, err := settled(ctx, db)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("\n%-38s %10d\n", "deliveries wanted", sendDeliveries)
+	fmt.Printf("%-38s %10d\n", "received with a 2xx", len(latencies))
+	fmt.Printf("%-38s %9.2f%%   promised %.0f%%\n", "within 30 s of the row in ClickHouse", percent, sendPromised)
+	if len(latencies) > 0 {
+		for _, q := range []struct {
+			name string
+			at   float64
+		}{{"p50", 0.50}, {"p95", 0.95}, {"p99", 0.99}, {"max", 1}} {
+			fmt.Printf("%-38s %10s\n", q.name, quantile(latencies, q.at).Round(time.Millisecond))
+		}
+		last := latencies[len(latencies)-1]
+		fmt.Printf("%-38s %10.0f\n", "deliveries per second, to the last", float64(len(latencies))/last.Seconds())
+	}
+	fmt.Printf("%-38s %10d\n", "requests that receivers saw", requests)
+	fmt.Printf("%-38s %10d\n", "attempts in the log", attempts)
+	fmt.Printf("%-38s %10d\n", "delivered in the log", delivered)
+	fmt.Printf("%-38s %10d\n", "still pending in the log", pending)
+	fmt.Printf("%-38s %10s\n\n", "resident memory of the sidecar", residentMemory(pid))
+	switch {
+	case percent < sendPromised:
+		return fmt.Errorf("%.2f%% were delivered within %s, promised are %.0f%%", percent, sendPromise, sendPromised)
+	case attempts < requests:
+		return fmt.Errorf("receivers saw %d requests, the log has %d attempts", requests, attempts)
+	}
+	return nil
+}
+
+// settled waits a little for the records of the last answers, then counts.
+func settled(ctx context.Context, db *pgxpool.Pool) (delivered, pending, attempts int, err error) {
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for range 100 {
+		if err := db.QueryRow(ctx, `select count(*) filter (where status = 'delivered'), count(*) filter (where status = 'pending'),
+			(select count(*) from plausible_webhooks.webhook_delivery_attempts) from plausible_webhooks.webhook_deliveries`).
+			Scan(&delivered, &pending, &attempts); err != nil {
+			return 0, 0, 0, fmt.Errorf("count deliveries: %w", err)
+		}
+		if pending == 0 {
+			break
+		}
+		<-tick.C
+	}
+	return delivered, pending, attempts, nil
+}
+
+func quantile(sorted []time.Duration, q float64) time.Duration {
+	return sorted[min(int(q*float64(len(sorted))), len(sorted)-1)]
+}
+
+// residentMemory reads VmRSS and VmHWM of a process; Linux only.
+func residentMemory(pid int) string {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return "unknown"
+	}
+	var now, peak string
+	for line := range strings.Lines(string(status)) {
+		if value, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			now = strings.TrimSpace(value)
+		}
+		if value, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			peak = strings.TrimSpace(value)
+		}
+	}
+	return now + ", at most " + peak
+}
