@@ -15,6 +15,7 @@ func (s second) rows() int64 { return s[1] }
 // that of a trigger that has counted nothing.
 type goalState struct {
 	Start   int64    `json:"start"`             // rule.start that the state belongs to.
+	Since   int64    `json:"since,omitempty"`   // When the trigger took the goal over from another; zero: never.
 	Counted []second `json:"counted,omitempty"` // By time; only seconds that are read again.
 	Fired   int64    `json:"fired,omitempty"`   // The last firing; zero: never.
 	Firings int64    `json:"firings,omitempty"` // Numbers the firings.

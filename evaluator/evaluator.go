@@ -1,0 +1,142 @@
+package evaluator
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"plausible-webhooks/config"
+	"plausible-webhooks/evaluator/stats"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Options are what an Evaluator works with. Views, DB and Stats are required.
+type Options struct {
+	// Views returns the present configuration; nil until there is one.
+	Views func() *config.View
+	// Changed is received from when the configuration has changed; the signal
+	// may be coalesced. Nil: never.
+	Changed <-chan struct{}
+	DB      *pgxpool.Pool
+	Stats   *stats.Client
+	BaseURL string // BASE_URL, for links to dashboards.
+
+	PollInterval time.Duration // Zero: 5 s. Whole seconds.
+	Lookback     time.Duration // Zero: 24 h.
+	LateEvents   time.Duration // Zero: 2 m.
+
+	Logger hclog.Logger // Nil: none.
+	// Wake is called after deliveries were committed. Nil: nobody waits.
+	Wake func()
+
+	// Clock replaces the time of ClickHouse, which is asked at the start of
+	// each tick, in tests and measurements.
+	Clock func(context.Context) (time.Time, error)
+
+	// interrupt lets a test fail a tick between two statements.
+	interrupt func(point string) error
+}
+
+// Defaults of CONTRACT section 1.
+const (
+	DefaultPollInterval = 5 * time.Second
+	DefaultLookback     = 24 * time.Hour
+	DefaultLateEvents   = 2 * time.Minute
+)
+
+// Evaluator evaluates all triggers. Run and Tick must not overlap; Counters
+// may be called at any time.
+type Evaluator struct {
+	options Options
+	log     hclog.Logger
+
+	memory    *memory // Nil: to be read.
+	plan      *plan   // Nil before the first tick.
+	unsettled map[class]map[*rule]bool
+	taken     map[stateKey]bool
+	evaluated map[class]int64 // When, Unix seconds.
+	past      map[pastKey]past
+	purged    int64
+	silent    map[string]bool // Parts that ClickHouse did not answer last time.
+
+	ticks, missed, unanswered, failed, firings atomic.Int64
+	leading                                    atomic.Bool
+}
+
+// New returns an evaluator that does nothing until Run or Tick.
+func New(o Options) *Evaluator {
+	if o.PollInterval == 0 {
+		o.PollInterval = DefaultPollInterval
+	}
+	if o.Lookback == 0 {
+		o.Lookback = DefaultLookback
+	}
+	if o.LateEvents == 0 {
+		o.LateEvents = DefaultLateEvents
+	}
+	if o.Logger == nil {
+		o.Logger = hclog.NewNullLogger()
+	}
+	return &Evaluator{
+		options: o, log: o.Logger,
+		unsettled: map[class]map[*rule]bool{}, taken: map[stateKey]bool{}, evaluated: map[class]int64{},
+		past: map[pastKey]past{}, silent: map[string]bool{},
+	}
+}
+
+// Counters are running totals of a process, for metrics.
+type Counters struct {
+	Ticks      int64 // Evaluations that were committed or had nothing to do.
+	Missed     int64 // Ticks left out because one before took too long.
+	Unanswered int64 // Parts of ticks that ClickHouse did not answer.
+	Failed     int64 // Ticks that PostgreSQL did not take.
+	Firings    int64 // Deliveries written.
+	Leading    bool  // This process evaluates; another does otherwise.
+}
+
+// Counters returns the totals so far.
+func (e *Evaluator) Counters() Counters {
+	return Counters{
+		Ticks: e.ticks.Load(), Missed: e.missed.Load(), Unanswered: e.unanswered.Load(),
+		Failed: e.failed.Load(), Firings: e.firings.Load(), Leading: e.leading.Load(),
+	}
+}
+
+// clock is the time of a tick.
+func (e *Evaluator) clock(ctx context.Context) (int64, error) {
+	if e.options.Clock == nil {
+		return e.options.Stats.Now(ctx)
+	}
+	now, err := e.options.Clock(ctx)
+	return now.Unix(), err
+}
+
+// reached is where a test may interrupt.
+func (e *Evaluator) reached(point string) error {
+	if e.options.interrupt == nil {
+		return nil
+	}
+	return e.options.interrupt(point)
+}
+
+// answered tells once when ClickHouse falls silent on a question, and once
+// when it answers again.
+func (e *Evaluator) answered(part string, err error) {
+	switch {
+	case errors.Is(err, context.Canceled):
+		return // We are being stopped.
+	case err != nil && !e.silent[part]:
+		e.log.Error("evaluation stands still until ClickHouse answers; nothing is lost", "part", part, "error", err)
+	case err == nil && e.silent[part]:
+		e.log.Info("evaluation goes on", "part", part)
+	}
+	if err != nil {
+		e.unanswered.Add(1)
+		e.silent[part] = true
+	} else {
+		delete(e.silent, part)
+	}
+}
