@@ -71,6 +71,10 @@ func StartClickHouse(ctx context.Context, opts ClickHouseOptions) (*ClickHouse, 
 		}
 		return &ClickHouse{external: u}, nil
 	}
+	return startClickHouseEngine(ctx, opts)
+}
+
+func startClickHouseEngine(ctx context.Context, opts ClickHouseOptions) (*ClickHouse, error) {
 	library, err := InstallChDB(ctx)
 	if err != nil {
 		return nil, err
@@ -151,13 +155,14 @@ func (c *ClickHouse) start(ctx context.Context) error {
 		return errors.New("start clickhouse: it was stopped for good; use Kill to end it for a while")
 	}
 	cmd := exec.Command(c.program, "-port", strconv.Itoa(c.port), "-data", c.opts.Dir, "-profile", c.opts.Profile)
-	cmd.Env = append(os.Environ(), "CHDB_LIB_PATH="+c.library)
-	cmd.ExtraFiles = []*os.File{c.run.lock} // The folder counts as used for as long as the server lives.
+	cmd.Env = append(os.Environ(), "CHDB_LIB_PATH="+c.library, "TZ=UTC") // Plausible's container runs in UTC.
+	cmd.ExtraFiles = []*os.File{c.run.lock}                              // The folder counts as used for as long as the server lives.
 	listening := &listeningLine{address: make(chan string, 1)}
 	complaints := newServerLog(c.opts.Log)
 	cmd.Stdout, cmd.Stderr = listening, complaints
-	// The server ends when its standard input does, wherever there is no signal at the
-	// parent's death. Closing is left to the end of the process on either side.
+	// The end of its standard input tells the server that we are gone, even
+	// where the signal at the parent's death is not delivered. The pipe is
+	// closed with this process, or once the server was waited for.
 	if _, err := cmd.StdinPipe(); err != nil {
 		return fmt.Errorf("start clickhouse: %w", err)
 	}

@@ -14,21 +14,36 @@ import (
 	"time"
 )
 
-// serveEnv turns the test binary into a process that starts a server, tells
-// its folder, and waits to be killed.
+// serveEnv turns the test binary into a process that starts the server it
+// names, tells its folder, and waits to be killed.
 const serveEnv = "DEVSTACK_TEST_SERVE"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(serveEnv) != "" {
-		server, err := startEngine(context.Background(), PostgresOptions{})
+	if name := os.Getenv(serveEnv); name != "" {
+		run, err := serve(name)
 		if err != nil {
 			fmt.Println(err)
 			os.Exit(1)
 		}
-		fmt.Println(server.run.path)
+		fmt.Println(run.path)
 		select {}
 	}
 	os.Exit(Main(m))
+}
+
+func serve(name string) (*runDir, error) {
+	if name == "clickhouse" {
+		server, err := startClickHouseEngine(context.Background(), ClickHouseOptions{})
+		if err != nil {
+			return nil, err
+		}
+		return server.run, nil
+	}
+	server, err := startEngine(context.Background(), PostgresOptions{})
+	if err != nil {
+		return nil, err
+	}
+	return server.run, nil
 }
 
 // deathTimeout bounds the end of a server whose parent was killed: it has to
@@ -36,8 +51,15 @@ func TestMain(m *testing.M) {
 const deathTimeout = 20 * time.Second
 
 func TestServerDiesWithItsParent(t *testing.T) {
+	t.Run("postgres", func(t *testing.T) { diesWithItsParent(t, "postgres", "data/PG_VERSION") })
+	t.Run("clickhouse", func(t *testing.T) { diesWithItsParent(t, "clickhouse", "data/engine") })
+}
+
+// diesWithItsParent checks that no process of a server is left when its parent
+// was killed, and that its folder, which holds file, goes with the next start.
+func diesWithItsParent(t *testing.T, server, file string) {
 	parent := exec.Command(os.Args[0])
-	parent.Env = append(os.Environ(), serveEnv+"=1")
+	parent.Env = append(os.Environ(), serveEnv+"="+server)
 	parent.Stderr = os.Stderr
 	out, err := parent.StdoutPipe()
 	if err != nil {
@@ -76,7 +98,7 @@ func TestServerDiesWithItsParent(t *testing.T) {
 	case <-time.After(deathTimeout):
 		t.Fatalf("processes of the server are left %v after their parent was killed", deathTimeout)
 	}
-	if _, err := os.Stat(filepath.Join(path, "data", "PG_VERSION")); err != nil {
+	if _, err := os.Stat(filepath.Join(path, filepath.FromSlash(file))); err != nil {
 		t.Errorf("data before the next start: %v", err)
 	}
 	if err := lock.Close(); err != nil {
