@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"reflect"
@@ -19,7 +18,7 @@ import (
 // stays open for the life of the process, which keeps the engine up; every
 // further connection is a session with settings of its own and costs about 3 ms.
 type engine struct {
-	args    []string
+	dir     string
 	root    chdb.ChdbConn
 	version string
 }
@@ -39,12 +38,12 @@ func openEngine(dir string) (*engine, error) {
 	purego.RegisterLibFunc(&storageRowsRead, library, "chdb_result_storage_rows_read")
 	purego.RegisterLibFunc(&storageBytesRead, library, "chdb_result_storage_bytes_read")
 
-	e := &engine{args: []string{"clickhouse", "--path=" + dir}}
+	e := &engine{dir: dir}
 	// The engine replaces Go's signal handlers when the first connection opens
 	// (measured: SIGILL, SIGABRT, SIGBUS, SIGFPE, SIGSEGV and others), after
 	// which a nil dereference hangs instead of panicking. Later connections leave them alone.
 	restore := keepSignalHandlers()
-	e.root, err = chdb.NewConnection(len(e.args), e.args)
+	e.root, err = chdb.NewConnectionFromConnString(e.dir)
 	restore()
 	if err != nil {
 		return nil, fmt.Errorf("open the engine on %s: %w", dir, err)
@@ -62,7 +61,7 @@ func (e *engine) Version() string { return e.version }
 
 // Session opens a session that shares nothing but the data with others.
 func (e *engine) Session() (front.Session, error) {
-	conn, err := chdb.NewConnection(len(e.args), e.args)
+	conn, err := chdb.NewConnectionFromConnString(e.dir)
 	if err != nil {
 		return nil, fmt.Errorf("open an engine session: %w", err)
 	}
@@ -77,8 +76,8 @@ func (s session) Close()                                       { s.conn.Close() 
 func query(conn chdb.ChdbConn, sql, format string) (front.Answer, error) {
 	// The library takes a C string and would silently run the part before a NUL.
 	if strings.ContainsRune(sql, 0) {
-		return front.Answer{}, errors.New("Code: 62. DB::Exception: Syntax error: query text holds a NUL byte; " +
-			"send binary data as the body of a request whose query is in the URL. (SYNTAX_ERROR)")
+		return front.Answer{}, front.Exception{Code: 62, Message: "Syntax error: the query holds a NUL byte; " +
+			"send binary data as the body of a request whose query is in the URL. (SYNTAX_ERROR)"}
 	}
 	result, err := conn.Query(sql, format)
 	if err != nil {

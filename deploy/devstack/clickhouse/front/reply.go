@@ -18,23 +18,23 @@ const helloQuery = "SELECT displayName(), version(), revision(), timezone()"
 // customSerialization is the client revision from which each column of a block carries a flag for it.
 const customSerialization = 54454
 
-// clientError is a refusal of the front itself, worded as one of the server.
-type clientError struct {
-	code    int
-	message string
+// Exception is an error of the front itself, worded as one of the server.
+type Exception struct {
+	Code    int    // As ClickHouse numbers its errors.
+	Message string // With the name of the code in parentheses at its end.
 }
 
-func (e clientError) Error() string {
-	return fmt.Sprintf("Code: %d. DB::Exception: %s", e.code, e.message)
+func (e Exception) Error() string {
+	return fmt.Sprintf("Code: %d. DB::Exception: %s", e.Code, e.Message)
 }
 
 var codeOf = regexp.MustCompile(`Code: (\d+)\. `)
 
 // exceptionCode is the ClickHouse code of an error, 1002 (UNKNOWN_EXCEPTION) if it has none.
 func exceptionCode(err error) int {
-	var refused clientError
+	var refused Exception
 	if errors.As(err, &refused) {
-		return refused.code
+		return refused.Code
 	}
 	if found := codeOf.FindStringSubmatch(err.Error()); found != nil {
 		if code, err := strconv.Atoi(found[1]); err == nil {

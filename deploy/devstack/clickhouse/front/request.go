@@ -49,7 +49,7 @@ func read(r *http.Request, folder string) (s statement, remove func(), err error
 	values := r.URL.Query()
 	for name := range values {
 		if len(values.Get(name)) > maxFieldSize {
-			return s, remove, clientError{1000, fmt.Sprintf("value of %s in the URL is longer than %d bytes (POCO_EXCEPTION)", name, maxFieldSize)}
+			return s, remove, Exception{1000, fmt.Sprintf("value of %s in the URL is longer than %d bytes (POCO_EXCEPTION)", name, maxFieldSize)}
 		}
 	}
 	s = statement{
@@ -96,7 +96,7 @@ func read(r *http.Request, folder string) (s statement, remove func(), err error
 		case name.MatchString(key):
 			s.settings[key] = values.Get(key)
 		default:
-			return s, remove, clientError{115, fmt.Sprintf("Unknown setting %q. (UNKNOWN_SETTING)", key)}
+			return s, remove, Exception{115, fmt.Sprintf("Unknown setting %q. (UNKNOWN_SETTING)", key)}
 		}
 	}
 	return s, remove, nil
@@ -130,7 +130,7 @@ func (s *statement) readParts(parts *multipart.Reader, values url.Values, save f
 		}
 		format := first(values.Get(field+"_format"), "TabSeparated")
 		if !name.MatchString(field) || !name.MatchString(format) {
-			return clientError{36, fmt.Sprintf("external table %q or its format %q is not an identifier. (BAD_ARGUMENTS)", field, format)}
+			return Exception{36, fmt.Sprintf("external table %q or its format %q is not an identifier. (BAD_ARGUMENTS)", field, format)}
 		}
 		file, err := save(part)
 		if err != nil {
@@ -153,7 +153,7 @@ func decoded(r *http.Request, blocks bool) (io.Reader, error) {
 		}
 		body = plain
 	default:
-		return nil, clientError{48, fmt.Sprintf("Content-Encoding %q is not covered by the devstack. (NOT_IMPLEMENTED)", encoding)}
+		return nil, Exception{48, fmt.Sprintf("Content-Encoding %q is not covered by the devstack. (NOT_IMPLEMENTED)", encoding)}
 	}
 	if blocks {
 		body = blockReader{compress.NewReader(body)}
@@ -184,7 +184,7 @@ func readonlyLevel(r *http.Request, values url.Values) (string, error) {
 	password = first(r.Header.Get("X-ClickHouse-Key"), password, values.Get("password"))
 	level, known := readonlyLevels[user]
 	if !known || password != "" {
-		return "", clientError{516, user + ": Authentication failed: password is incorrect, or there is no user with such name. (AUTHENTICATION_FAILED)"}
+		return "", Exception{516, user + ": Authentication failed: password is incorrect, or there is no user with such name. (AUTHENTICATION_FAILED)"}
 	}
 	return level, nil
 }

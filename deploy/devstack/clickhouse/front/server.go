@@ -60,7 +60,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) {
 	if revision := r.URL.Query().Get("client_protocol_version"); revision != "" && statement.query == helloQuery {
 		number, err := strconv.ParseUint(revision, 10, 32)
 		if err != nil {
-			writeError(w, s.engine.Version(), clientError{72, "client_protocol_version is not a number. (CANNOT_PARSE_NUMBER)"})
+			writeError(w, s.engine.Version(), Exception{72, "client_protocol_version is not a number. (CANNOT_PARSE_NUMBER)"})
 			return
 		}
 		// The database must exist, or connecting to a missing one would succeed.

@@ -6,7 +6,7 @@ import (
 )
 
 // tooManyQueries is what a server answers whose max_concurrent_queries is reached.
-var tooManyQueries = clientError{202, "Too many simultaneous queries. Maximum: 1. (TOO_MANY_SIMULTANEOUS_QUERIES)"}
+var tooManyQueries = Exception{202, "Too many simultaneous queries. Maximum: 1. (TOO_MANY_SIMULTANEOUS_QUERIES)"}
 
 // trouble is what tests let the server suffer from. The zero value is none.
 type trouble struct {
