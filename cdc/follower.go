@@ -50,6 +50,7 @@ type Options struct {
 type Follower struct {
 	options Options
 	hooks   hooks
+	rhythm  rhythm
 
 	view atomic.Pointer[config.View]
 
@@ -102,6 +103,7 @@ func New(options Options) *Follower {
 	}
 	return &Follower{
 		options:     options,
+		rhythm:      normalRhythm,
 		status:      Status{Mode: ModePoll, Reason: "the configuration has not been read yet", Since: options.Now()},
 		subscribers: make(map[chan struct{}]struct{}),
 		wake:        make(chan struct{}, 1),
@@ -168,7 +170,7 @@ func (f *Follower) tables() config.Tables {
 }
 
 // Run follows the configuration until ctx ends, and then returns nil. All that
-// goes wrong meanwhile shows in Status and in the log.
+// goes wrong meanwhile shows in Status and in the log. It is called once.
 func (f *Follower) Run(ctx context.Context) error {
 	s := newSupervisor(f)
 	defer s.stop()

@@ -100,10 +100,7 @@ func TestPublicationThatIsDroppedIsMadeAgain(t *testing.T) {
 	f.seesSite(promised, w.site("b.example"), true)
 	w.exec("alter publication plausible_webhooks drop table sites")
 	missed := w.site("c.example")
-	f.Follower.mu.Lock()
-	f.compareSoon = true
-	f.Follower.mu.Unlock()
-	signal(f.wake)
+	f.askToCompare()
 	f.seesSite(patience, missed, true)
 	f.replicates()
 	f.seesSite(promised, w.site("d.example"), true)

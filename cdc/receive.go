@@ -12,23 +12,26 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-const (
-	// statusInterval is much shorter than any keepalive needs. PostgreSQL 16
-	// and newer can miss waking an idle walsender after a commit; a status
-	// update wakes it, so this bounds the delay of a change, and keeps it under
-	// the second that is promised.
-	statusInterval = 500 * time.Millisecond
+// rhythm is how a session shows that it is alive and finds out whether the
+// server is.
+type rhythm struct {
+	// status is much shorter than any keepalive needs. PostgreSQL 16 and newer
+	// can miss waking an idle walsender after a commit; a status update wakes
+	// it, so this bounds the delay of a change, and keeps it under the second
+	// that is promised.
+	status time.Duration
 
-	// askInterval is how often the server is asked to answer, and deadAfter how
-	// long it may be silent. Without both, a connection that a firewall dropped
-	// looks like a quiet one for ever.
-	askInterval = 10 * time.Second
-	deadAfter   = 30 * time.Second
+	// ask is how often the server is asked to answer, and dead how long it may
+	// be silent. Without both, a connection that a firewall dropped looks like
+	// a quiet one for ever.
+	ask, dead time.Duration
 
-	// writeTimeout keeps a status update from blocking for ever, for the
-	// library passes no deadline on.
-	writeTimeout = 10 * time.Second
-)
+	// write keeps a status update from blocking for ever, for the library
+	// passes no deadline on.
+	write time.Duration
+}
+
+var normalRhythm = rhythm{status: 500 * time.Millisecond, ask: 10 * time.Second, dead: 30 * time.Second, write: 10 * time.Second}
 
 // live is a session as the others see it. Its stream is guarded by Follower.mu.
 type live struct {
@@ -68,14 +71,14 @@ func (f *Follower) receive(ctx context.Context, conn *pgconn.PgConn, session *li
 	for {
 		now := time.Now()
 		if !now.Before(next) {
-			ask := session.ask.Swap(false) || now.Sub(asked) >= askInterval
-			if err := sendStatus(ctx, conn, session, ask); err != nil {
+			ask := session.ask.Swap(false) || now.Sub(asked) >= f.rhythm.ask
+			if err := f.sendStatus(ctx, conn, session, ask); err != nil {
 				return err
 			}
 			if ask {
 				asked = now
 			}
-			next = now.Add(statusInterval)
+			next = now.Add(f.rhythm.status)
 		}
 		until, cancel := context.WithDeadline(ctx, next)
 		message, err := conn.ReceiveMessage(until)
@@ -91,14 +94,14 @@ func (f *Follower) receive(ctx context.Context, conn *pgconn.PgConn, session *li
 			return context.Cause(ctx)
 		case !pgconn.Timeout(err):
 			return fmt.Errorf("receive from the replication connection: %w", err)
-		case time.Since(heard) > deadAfter:
-			return fmt.Errorf("receive from the replication connection: no sign of life for %s", deadAfter)
+		case time.Since(heard) > f.rhythm.dead:
+			return fmt.Errorf("receive from the replication connection: no sign of life for %s", f.rhythm.dead)
 		}
 	}
 }
 
-func sendStatus(ctx context.Context, conn *pgconn.PgConn, session *live, ask bool) error {
-	if err := conn.Conn().SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+func (f *Follower) sendStatus(ctx context.Context, conn *pgconn.PgConn, session *live, ask bool) error {
+	if err := conn.Conn().SetWriteDeadline(time.Now().Add(f.rhythm.write)); err != nil {
 		return fmt.Errorf("bound a status update to the server: %w", err)
 	}
 	err := pglogrepl.SendStandbyStatusUpdate(ctx, conn, pglogrepl.StandbyStatusUpdate{

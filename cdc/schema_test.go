@@ -54,10 +54,7 @@ func TestTableDroppedAndMadeAgain(t *testing.T) {
 	w.exec("insert into goals (id, site_id, event_name, display_name, inserted_at, updated_at) values (1000, $1, 'Signup', 'Signup', now(), now())", site)
 
 	before := f.sessions()
-	f.Follower.mu.Lock()
-	f.compareSoon = true
-	f.Follower.mu.Unlock()
-	signal(f.wake)
+	f.askToCompare()
 	f.sees(patience, "the goal of the new table", func(v *config.View) bool { _, ok := v.Goal(1000); return ok })
 	f.until(patience, "another session", func() bool { return f.sessions() > before })
 	f.replicates()

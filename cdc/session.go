@@ -38,11 +38,11 @@ func (f *Follower) runSession(ctx context.Context, end context.CancelCauseFunc) 
 	if err := startStream(ctx, conn, slot); err != nil {
 		return err
 	}
-	f.setStatus(ModeReplication, true, "")
-	f.options.Log.Info("following the configuration by logical replication", "slot", slot)
 	if f.hooks.slot != nil {
 		f.hooks.slot(slot)
 	}
+	f.setStatus(ModeReplication, true, "")
+	f.options.Log.Info("following the configuration by logical replication", "slot", slot)
 	return f.receive(ctx, conn, session)
 }
 

@@ -258,6 +258,8 @@ func (s *supervisor) sessionEnded(ctx context.Context, err error) {
 		s.sessionAt = now.Add(backOff(s.failures))
 		s.warn(slotWait.who(), "replication has to wait; reading the configuration every "+every+" until then", "reason", s.why)
 	default:
+		// What cut the session off may have cut this one off too, silently.
+		s.plain.close()
 		s.failures++
 		s.why = fmt.Sprintf("replication was interrupted: %v", err)
 		s.sessionAt = now.Add(backOff(s.failures))

@@ -3,6 +3,7 @@ package cdc
 import (
 	"bytes"
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -138,6 +139,12 @@ type following struct {
 // follow starts a follower that polls and compares often enough for a test.
 func follow(t *testing.T, url string, options Options) *following {
 	t.Helper()
+	return followAt(t, url, options, normalRhythm)
+}
+
+// followAt starts a follower whose sessions have another rhythm.
+func followAt(t *testing.T, url string, options Options, pace rhythm) *following {
+	t.Helper()
 	connect, err := pgx.ParseConfig(url)
 	if err != nil {
 		t.Fatal(err)
@@ -149,6 +156,7 @@ func follow(t *testing.T, url string, options Options) *following {
 	log := &logBook{}
 	options.Log = hclog.New(&hclog.LoggerOptions{Level: hclog.Debug, Output: log})
 	f := &following{Follower: New(options), t: t, log: log, events: make(chan struct{}, 1)}
+	f.rhythm = pace
 	f.hooks = hooks{
 		status: func() { signal(f.events) },
 		compared: func(found []Difference, err error) {
@@ -238,10 +246,7 @@ func (f *following) compares() []Difference {
 	before := f.compared
 	f.found = nil
 	f.mu.Unlock()
-	f.Follower.mu.Lock()
-	f.compareSoon = true
-	f.Follower.mu.Unlock()
-	signal(f.wake)
+	f.askToCompare()
 	f.until(patience, "a comparison", func() bool {
 		f.mu.Lock()
 		defer f.mu.Unlock()
@@ -252,10 +257,20 @@ func (f *following) compares() []Difference {
 	return f.found
 }
 
-func (f *following) sessions() int {
+// askToCompare does what the stream does when it sees a sign of silent changes.
+func (f *following) askToCompare() {
+	f.Follower.mu.Lock()
+	defer f.Follower.mu.Unlock()
+	f.compareSoon = true
+	signal(f.wake)
+}
+
+func (f *following) sessions() int { return len(f.slotNames()) }
+
+func (f *following) slotNames() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return len(f.slots)
+	return slices.Clone(f.slots)
 }
 
 // logBook keeps what was logged.
