@@ -49,11 +49,11 @@ func benchSend(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	clickhouse, err := stack.StartClickHouse(ctx, stack.ClickHouseOptions{Profile: "ce"})
+	clickhouse, err := stack.StartClickHouse(ctx, stack.ClickHouseOptions{Profile: stack.ProfileCE})
 	if err != nil {
 		return err
 	}
-	defer clickhouse.Stop()
+	defer func() { err = errors.Join(err, clickhouse.Stop()) }()
 	events, err := clickhouse.CreateDatabase(ctx, "plausible_events_db")
 	if err != nil {
 		return err

@@ -69,7 +69,7 @@ func (s *set) startEngines(ctx context.Context) (err error) {
 	if s.database, err = s.postgres.CreateDatabase(ctx, "plausible_db", stack.V32); err != nil {
 		return err
 	}
-	if s.clickhouse, err = stack.StartClickHouse(ctx, stack.ClickHouseOptions{Profile: "ce"}); err != nil {
+	if s.clickhouse, err = stack.StartClickHouse(ctx, stack.ClickHouseOptions{Profile: stack.ProfileCE}); err != nil {
 		return err
 	}
 	if s.events, err = s.clickhouse.CreateDatabase(ctx, "plausible_events_db"); err != nil {
@@ -199,7 +199,7 @@ func (s *set) tearDown() error {
 		s.db.Close()
 	}
 	if s.clickhouse != nil {
-		s.clickhouse.Stop()
+		errs = append(errs, s.clickhouse.Stop())
 	}
 	if s.postgres != nil {
 		errs = append(errs, s.postgres.Stop())

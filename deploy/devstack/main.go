@@ -60,7 +60,7 @@ func run(ctx context.Context, opts options) (err error) {
 	if err != nil {
 		return err
 	}
-	defer clickhouse.Stop()
+	defer func() { err = errors.Join(err, clickhouse.Stop()) }()
 	events, err := clickhouse.CreateDatabase(ctx, "plausible_events_db")
 	if err != nil {
 		return err
