@@ -1,0 +1,125 @@
+package sender
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"plausible-webhooks/config/secret"
+	"plausible-webhooks/config/target"
+)
+
+// doubtfulAfter is the duration from which an attempt makes its webhook
+// doubtful (CONTRACT section 1, WEBHOOKS_CONCURRENCY).
+const doubtfulAfter = time.Second
+
+// errNotOurs means that a delivery is not to be sent by us now: it was taken
+// over, cancelled or deleted, or its webhook is paused.
+var errNotOurs = errors.New("the delivery is no longer to be sent")
+
+// attempt makes one attempt: slot, record of the beginning, request. It returns
+// the webhook as it was then. The error is that none was made.
+func (s *Sender) attempt(stop, hard context.Context, request *http.Request, d *delivery) (outcome, *webhook, error) {
+	slot, err := s.slots.take(stop, d.webhook, slotPatience)
+	if err != nil {
+		return outcome{}, nil, err
+	}
+	hook, err := s.begins.do(beginning{d.id, d.attempts + 1})
+	if err == nil && hook == nil {
+		err = errNotOurs
+	}
+	if err != nil {
+		s.slots.giveBackUnused(slot)
+		if !errors.Is(err, errNotOurs) {
+			s.log.Warn("attempt not begun: the database does not answer as it should", "delivery", d.id, "webhook", d.webhook, "error", err)
+		}
+		return outcome{}, nil, err
+	}
+	d.attempts++
+	result := s.request(hard, request, d, hook)
+	if result.cut {
+		s.slots.giveBackUnused(slot)
+	} else {
+		s.slots.giveBack(slot, result.succeeded() && result.duration <= doubtfulAfter)
+	}
+	s.logAttempt(d, hook, result)
+	return result, hook, nil
+}
+
+// request signs and transmits with what the webhook is at this moment.
+func (s *Sender) request(ctx context.Context, request *http.Request, d *delivery, hook *webhook) outcome {
+	to, refused := s.transport.parse(ctx, hook.url)
+	if refused != nil {
+		return *refused
+	}
+	var secrets []secret.Text
+	if d.format.Signed() {
+		var err error
+		if secrets, err = s.secretsOf(ctx, hook); err != nil {
+			if ctx.Err() != nil {
+				return outcome{cut: true, problem: "interrupted: the sidecar was stopped before this request"}
+			}
+			if errors.Is(err, secret.ErrKeyMissing) || errors.Is(err, secret.ErrDamaged) {
+				// Changed since the claim, which waits for such a secret.
+				return outcome{cut: true, problem: clean([]byte("interrupted: "+err.Error()), errorBytes)}
+			}
+			return outcome{problem: clean([]byte(err.Error()), errorBytes)}
+		}
+	}
+	out, err := s.compose(ctx, request, d, to, secrets)
+	if err != nil {
+		return outcome{problem: clean([]byte(err.Error()), errorBytes)}
+	}
+	return s.transport.transmit(ctx, out)
+}
+
+// compose makes the real request of the one that go-retryablehttp holds: same
+// body, the webhook's URL, fresh headers.
+func (s *Sender) compose(ctx context.Context, request *http.Request, d *delivery, to target.URL, secrets []secret.Text) (*http.Request, error) {
+	m := message{id: d.id.String(), event: d.event, format: d.format, payload: []byte(d.payload)}
+	header, err := m.headers(s.options.Version, s.options.Now(), secrets)
+	if err != nil {
+		return nil, err
+	}
+	address, err := url.Parse(to.Reveal())
+	if err != nil {
+		return nil, errors.New("the URL is not usable") // Parse's own error quotes it.
+	}
+	out := request.WithContext(ctx)
+	out.URL, out.Host, out.Header = address, "", header
+	return out, nil
+}
+
+// logAttempt tells people what happened, without the path of the URL. What a
+// receiver did is a warning only when it keeps a delivery from arriving.
+func (s *Sender) logAttempt(d *delivery, hook *webhook, result outcome) {
+	fields := []any{"webhook", d.webhook, "target", target.Display(hook.url), "delivery", d.id, "event", d.event,
+		"attempt", d.attempts, "duration", result.duration.Round(time.Millisecond)}
+	if result.answered {
+		fields = append(fields, "status", result.status)
+	}
+	if result.problem != "" {
+		fields = append(fields, "error", result.problem)
+	}
+	switch {
+	case result.succeeded():
+		s.log.Debug("delivered", fields...)
+	default:
+		s.log.Info("attempt failed", fields...)
+	}
+}
+
+// record completes an attempt; the delivery stays claimed with keep.
+func (s *Sender) record(d *delivery, o outcome, v verdict, keep bool) error {
+	_, err := s.results.do(result{
+		id: d.id, attempt: d.attempts, outcome: o, verdict: v,
+		roundAttempts: d.roundAttempts, failedRounds: d.failedRounds, keep: keep,
+	})
+	if err != nil {
+		return fmt.Errorf("record attempt %d of delivery %s: %w", d.attempts, d.id, err)
+	}
+	return nil
+}

@@ -1,0 +1,147 @@
+package sender
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// webhooksPerLook bounds the webhooks that one look at the queue finds; the
+// next look goes on after the last of them.
+const webhooksPerLook = 256
+
+// dueSQL names the webhooks that have something due, from after $1 on. It
+// steps from webhook to webhook along the index instead of reading every due
+// row: a backlog of a million costs as much as one of one.
+const dueSQL = `
+with recursive queue (webhook_id) as (
+  (select webhook_id from plausible_webhooks.webhook_deliveries
+   where status = 'pending' and webhook_id > $1 order by webhook_id limit 1)
+  union all
+  select (select d.webhook_id from plausible_webhooks.webhook_deliveries d
+          where d.status = 'pending' and d.webhook_id > queue.webhook_id order by d.webhook_id limit 1)
+  from queue where queue.webhook_id is not null
+)
+select h.id, h.format, h.secret
+from queue join plausible_webhooks.webhooks h on h.id = queue.webhook_id
+where h.enabled and exists (
+  select from plausible_webhooks.webhook_deliveries d
+  where d.webhook_id = h.id and d.status = 'pending' and d.next_attempt_at <= now()
+    and (d.claimed_until is null or d.claimed_until <= now()))
+order by h.id
+limit $2`
+
+// claimSQL takes the oldest due deliveries of each webhook. A lease that has
+// lapsed belonged to a sender that crashed: its open attempt is closed, and
+// made again without using up a retry.
+const claimSQL = `
+with picked as (
+  select d.id, d.claimed_until is not null as lapsed, d.attempts
+  from unnest($1::bigint[], $2::int[]) as w (id, most)
+  cross join lateral (
+    select id, claimed_until, attempts from plausible_webhooks.webhook_deliveries
+    where webhook_id = w.id and status = 'pending' and next_attempt_at <= now()
+      and (claimed_until is null or claimed_until <= now())
+    order by next_attempt_at limit w.most
+    for update skip locked
+  ) d
+), closed as (
+  update plausible_webhooks.webhook_delivery_attempts a
+  set error = 'interrupted: the sidecar ended without completing this attempt'
+  from picked p
+  where p.lapsed and a.delivery_id = p.id and a.attempt = p.attempts
+    and a.duration_ms is null and a.status_code is null and a.error is null
+)
+update plausible_webhooks.webhook_deliveries d set claimed_until = now() + $3::interval
+from picked p where d.id = p.id
+returning d.id, d.webhook_id, d.event_type, d.format, d.payload, d.attempts, d.round_attempts, d.failed_rounds`
+
+// claim takes what is due of some webhooks, as far as there is room, and
+// returns it. More tells that there is or may be more than that; at the end,
+// that all webhooks have had their turn.
+func (s *Sender) claim(ctx context.Context) (claimed []*delivery, more, end bool, err error) {
+	webhooks, last, err := s.due(ctx)
+	if err != nil {
+		return nil, false, true, err
+	}
+	end = last == 0
+	allowed, more := s.held.room(webhooks)
+	var ids []int64
+	var most []int
+	for i, n := range allowed {
+		if n > 0 {
+			ids, most = append(ids, webhooks[i]), append(most, n)
+		}
+	}
+	s.cursor = last
+	if len(ids) == 0 {
+		return nil, more, end, nil
+	}
+	rows, err := s.options.DB.Query(ctx, claimSQL, ids, most, s.lease)
+	if err != nil {
+		return nil, false, true, fmt.Errorf("claim deliveries: %w", err)
+	}
+	claimed, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (*delivery, error) {
+		var d delivery
+		return &d, row.Scan(&d.id, &d.webhook, &d.event, &d.format, &d.payload, &d.attempts, &d.roundAttempts, &d.failedRounds)
+	})
+	if err != nil {
+		return nil, false, true, fmt.Errorf("claim deliveries: %w", err)
+	}
+	total := 0
+	for _, n := range most {
+		total += n
+	}
+	return claimed, more || len(claimed) == total, end, nil
+}
+
+// due returns webhooks with something due whose secret can sign, and the id
+// after which the next look begins: zero, from the start.
+func (s *Sender) due(ctx context.Context) (webhooks []int64, last int64, err error) {
+	rows, err := s.options.DB.Query(ctx, dueSQL, s.cursor, webhooksPerLook)
+	if err != nil {
+		return nil, 0, fmt.Errorf("look for due deliveries: %w", err)
+	}
+	type candidate struct {
+		id     int64
+		format string
+		secret *string
+	}
+	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (c candidate, err error) {
+		return c, row.Scan(&c.id, &c.format, &c.secret)
+	})
+	if err != nil {
+		return nil, 0, fmt.Errorf("look for due deliveries: %w", err)
+	}
+	for _, c := range found {
+		if s.usable(c.id, c.secret) == nil {
+			webhooks = append(webhooks, c.id)
+		}
+	}
+	if len(found) == webhooksPerLook {
+		last = found[len(found)-1].id
+	}
+	return webhooks, last, nil
+}
+
+// renewSQL prolongs claims. Rows that are being written at the moment are
+// skipped: their own statement renews or ends the claim, and waiting for them
+// could deadlock.
+const renewSQL = `
+update plausible_webhooks.webhook_deliveries set claimed_until = now() + $2::interval
+where id in (
+  select id from plausible_webhooks.webhook_deliveries
+  where id = any ($1::uuid[]) and status = 'pending' and claimed_until is not null
+  for update skip locked)`
+
+func (s *Sender) renew(ctx context.Context) error {
+	ids := s.held.all()
+	if len(ids) == 0 {
+		return nil
+	}
+	if _, err := s.options.DB.Exec(ctx, renewSQL, ids, s.lease); err != nil {
+		return fmt.Errorf("renew claims: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,42 @@
+// Package sender takes deliveries from the queue, sends them as signed
+// requests, and writes down what became of each.
+//
+// Remit: claiming, signing, the guard of addresses, attempts and their
+// retries, the records of them, and the delivery log that commands and pages
+// read. Its limit: it knows nothing of triggers and renders no event; a payload
+// is bytes to it.
+//
+// # Terms
+//
+//   - A delivery is one event on its way to one webhook: a row of
+//     webhook_deliveries, which is queue and log in one.
+//   - An attempt is one HTTP request of it. It takes a slot from before its
+//     record is begun until its last byte is read.
+//   - A round is an attempt with its retries. It runs in one goroutine through
+//     go-retryablehttp; a wait holds no slot.
+//   - A claim is a lease on a delivery: claimed_until, renewed while the
+//     process holds the row. When it lapses, any sender may take over.
+//   - A webhook is doubtful until an attempt of this process has succeeded
+//     within a second, and again after one that has not. Doubtful webhooks
+//     share at most half of the slots and of the claims.
+//
+// # A delivery's states
+//
+//	pending, not claimed ──claim──▶ held ──round──▶ delivered | failed
+//	        ▲                        │
+//	        └── released: stop, between rounds, webhook paused, no slot in 10 s
+//
+// # Invariants
+//
+//   - No request goes out before its attempt row is committed.
+//   - Attempt numbers of a delivery are never used twice: an attempt begins by
+//     moving webhook_deliveries.attempts from n-1 to n, which fails for whoever
+//     lost the delivery to another sender. So a lapsed lease can repeat a
+//     request one after the other, but never two at once.
+//   - An attempt that our own end cut off is marked "interrupted: …" and made
+//     again without using up a retry.
+//   - Memory is bounded whatever the backlog: so many deliveries are held as
+//     the slots can use soon, and so many waits; other waits are spent in the
+//     table.
+//   - Neither a secret nor the path of a URL is logged, nor part of an error.
+package sender

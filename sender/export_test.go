@@ -1,0 +1,14 @@
+package sender
+
+import (
+	"context"
+	"net/netip"
+)
+
+// Kill ends the sender as a crash would: nothing more is written.
+func (s *Sender) Kill() { s.killOnce.Do(func() { close(s.killed) }) }
+
+// Resolve replaces the look-up of names.
+func (s *Sender) Resolve(lookup func(ctx context.Context, network, host string) ([]netip.Addr, error)) {
+	s.transport = newTransport(s.options, lookup)
+}

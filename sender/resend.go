@@ -1,0 +1,137 @@
+package sender
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"plausible-webhooks/config/event"
+)
+
+var (
+	// ErrInFlight means that a delivery is being sent at this moment.
+	ErrInFlight = errors.New("the delivery is being sent right now")
+
+	// ErrDisabled means that a webhook is disabled by the system, so that what
+	// is queued for it would be cancelled at once.
+	ErrDisabled = errors.New("the webhook is disabled: enable it first")
+
+	// ErrPaused means that a person has paused the webhook.
+	ErrPaused = errors.New("the webhook is paused: enable it first")
+
+	// ErrNoWebhook means that no webhook has the id.
+	ErrNoWebhook = errors.New("there is no such webhook")
+)
+
+// freshRound sets a delivery to be sent now, in a round of its own. Attempt
+// numbers go on, so that the log keeps what was.
+const freshRound = `status = 'pending', round_attempts = 0, failed_rounds = 0,
+	next_attempt_at = now(), claimed_until = null, finished_at = null`
+
+// Resend has a delivery sent again, with the same id and payload. One that
+// waits for its next attempt goes out now. The errors wrap ErrNotFound,
+// ErrInFlight and ErrDisabled; a paused webhook's delivery waits for it. Call
+// Sender.Wake afterwards where there is one.
+func Resend(ctx context.Context, db Database, id string) error {
+	parsed, err := parseID(id)
+	if err != nil {
+		return err
+	}
+	done, err := db.Exec(ctx, `update plausible_webhooks.webhook_deliveries d set `+freshRound+`
+		from plausible_webhooks.webhooks h
+		where d.id = $1 and h.id = d.webhook_id and h.disabled_reason is null
+		  and (d.status <> 'pending' or d.claimed_until is null or d.claimed_until <= now())`, parsed)
+	if err != nil {
+		return fmt.Errorf("resend delivery %s: %w", id, err)
+	}
+	if done.RowsAffected() > 0 {
+		return nil
+	}
+	var reason *string
+	err = db.QueryRow(ctx, `select h.disabled_reason from plausible_webhooks.webhook_deliveries d
+		join plausible_webhooks.webhooks h on h.id = d.webhook_id where d.id = $1`, parsed).Scan(&reason)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return fmt.Errorf("delivery %s: %w", id, ErrNotFound)
+	case err != nil:
+		return fmt.Errorf("resend delivery %s: %w", id, err)
+	case reason != nil:
+		return fmt.Errorf("delivery %s: %w (reason: %s)", id, ErrDisabled, *reason)
+	default:
+		return fmt.Errorf("delivery %s: %w", id, ErrInFlight)
+	}
+}
+
+// ResendSince has all deliveries of a webhook sent again that were inserted
+// since a time and have one of the statuses (none given: failed and
+// cancelled), and returns how many. The errors wrap ErrNoWebhook and
+// ErrDisabled.
+func ResendSince(ctx context.Context, db Database, webhook int64, since time.Time, statuses []string) (int64, error) {
+	if len(statuses) == 0 {
+		statuses = []string{StatusFailed, StatusCancelled}
+	}
+	finished := []string{StatusDelivered, StatusFailed, StatusCancelled}
+	for _, status := range statuses {
+		if !slices.Contains(finished, status) {
+			return 0, fmt.Errorf("resend deliveries of webhook %d: status %q cannot be resent, only %s", webhook, status, strings.Join(finished, ", "))
+		}
+	}
+	switch err := enabled(ctx, db, webhook); {
+	case errors.Is(err, ErrPaused):
+		// Its deliveries wait until it is enabled again.
+	case err != nil:
+		return 0, err
+	}
+	done, err := db.Exec(ctx, `update plausible_webhooks.webhook_deliveries d set `+freshRound+`
+		where d.webhook_id = $1 and d.inserted_at >= $2 and d.status = any ($3)`, webhook, since, statuses)
+	if err != nil {
+		return 0, fmt.Errorf("resend deliveries of webhook %d: %w", webhook, err)
+	}
+	return done.RowsAffected(), nil
+}
+
+// Test is a delivery that a person asks for, to try a webhook.
+type Test struct {
+	WebhookID int64
+	SiteID    int64 // Zero: none.
+	Format    event.Format
+	Payload   string // As event.Render returns it for the format.
+}
+
+// EnqueueTest queues a webhook.test delivery and returns its id. The errors
+// wrap ErrNoWebhook, ErrPaused and ErrDisabled.
+func EnqueueTest(ctx context.Context, db Database, t Test) (id string, err error) {
+	if err := enabled(ctx, db, t.WebhookID); err != nil {
+		return "", err
+	}
+	err = db.QueryRow(ctx, `insert into plausible_webhooks.webhook_deliveries (webhook_id, site_id, event_type, format, payload)
+		values ($1, nullif($2::bigint, 0), $3, $4, $5) returning id::text`,
+		t.WebhookID, t.SiteID, string(event.WebhookTest), string(t.Format), t.Payload).Scan(&id)
+	if err != nil {
+		return "", fmt.Errorf("queue a test of webhook %d: %w", t.WebhookID, err)
+	}
+	return id, nil
+}
+
+func enabled(ctx context.Context, db Database, webhook int64) error {
+	var on bool
+	var reason *string
+	err := db.QueryRow(ctx, `select enabled, disabled_reason from plausible_webhooks.webhooks where id = $1`, webhook).Scan(&on, &reason)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return fmt.Errorf("webhook %d: %w", webhook, ErrNoWebhook)
+	case err != nil:
+		return fmt.Errorf("read webhook %d: %w", webhook, err)
+	case reason != nil:
+		return fmt.Errorf("webhook %d: %w (reason: %s)", webhook, ErrDisabled, *reason)
+	case !on:
+		return fmt.Errorf("webhook %d: %w", webhook, ErrPaused)
+	default:
+		return nil
+	}
+}

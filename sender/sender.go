@@ -1,0 +1,207 @@
+package sender
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+const (
+	// leaseTime is how long a claim holds without renewal: what a crashed
+	// sidecar held is taken over after it, so within half a minute.
+	leaseTime = 20 * time.Second
+
+	renewInterval  = leaseTime / 4
+	settleInterval = 5 * time.Second
+
+	// stopPatience is how long attempts in flight may go on after the end was
+	// asked for (CONTRACT section 2), lastWrites how long their records may
+	// take then. Container runtimes kill after ten seconds.
+	stopPatience = 8 * time.Second
+	lastWrites   = 1500 * time.Millisecond
+)
+
+// Sender sends what is due. Make it with New; run it once.
+type Sender struct {
+	options   Options
+	log       hclog.Logger
+	lease     time.Duration
+	transport *transport
+	slots     *slots
+	held      *held
+
+	begins   *batch[beginning, *webhook]
+	results  *batch[result, struct{}]
+	releases *batch[beginning, struct{}]
+
+	wake   chan struct{} // Somebody inserted a delivery.
+	freed  chan struct{} // There is room to claim more.
+	cursor int64         // The webhook after which the next look at the queue begins.
+	warned sync.Map      // Ids of webhooks whose unusable secret was logged.
+
+	killOnce sync.Once
+	killed   chan struct{} // Closed by tests: everything ends at once, as in a crash.
+}
+
+// New returns a Sender that does nothing yet. See Options for what must be set.
+func New(o Options) *Sender {
+	o = o.filled()
+	s := &Sender{
+		options:   o,
+		log:       o.Logger,
+		lease:     max(leaseTime, o.Timeout+5*time.Second), // An attempt in flight is covered even if renewal fails.
+		transport: newTransport(o, nil),
+		slots:     newSlots(o.Concurrency, o.ConcurrencyPerWebhook),
+		wake:      make(chan struct{}, 1),
+		freed:     make(chan struct{}, 1),
+		killed:    make(chan struct{}),
+	}
+	s.held = newHeld(o, s.slots.isProven)
+	s.begins = newBatch(false, s.beginAll)
+	s.results = newBatch(true, s.recordAll)
+	s.releases = newBatch(true, s.releaseAll)
+	return s
+}
+
+// Wake has the queue looked at now. It never blocks, and may be called at any
+// time by anybody.
+func (s *Sender) Wake() { signal(s.wake) }
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// Run sends until ctx ends. Then it claims no more, ends waits and gives their
+// deliveries back, lets attempts in flight finish for at most 8 s, records
+// what became of them and returns nil. A database that is away is waited for.
+// Run may be called once.
+func (s *Sender) Run(ctx context.Context) error {
+	stop, cancelStop := context.WithCancel(ctx)
+	hard, cancelHard := context.WithCancel(context.WithoutCancel(ctx))
+	writes, cancelWrites := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancelStop()
+	defer cancelHard()
+	defer cancelWrites()
+
+	s.begins.start(writes)
+	s.results.start(writes)
+	s.releases.start(writes)
+	var background, deliveries sync.WaitGroup
+	finished := make(chan struct{})
+	background.Go(func() {
+		select {
+		case <-s.killed:
+			cancelWrites()
+			cancelHard()
+			cancelStop()
+		case <-finished:
+		}
+	})
+	background.Go(func() { s.every(hard, finished, renewInterval, s.renew) })
+	background.Go(func() { s.every(stop, finished, settleInterval, s.settle) })
+
+	s.claimLoop(stop, hard, writes, &deliveries)
+
+	cut := time.AfterFunc(stopPatience, cancelHard)
+	giveUp := time.AfterFunc(stopPatience+lastWrites, cancelWrites)
+	deliveries.Wait()
+	cut.Stop()
+	giveUp.Stop()
+	close(finished)
+	background.Wait()
+	s.begins.stop()
+	s.results.stop()
+	s.releases.stop()
+	s.transport.close()
+	return nil
+}
+
+// claimLoop claims and starts rounds until stop ends.
+func (s *Sender) claimLoop(stop, hard, writes context.Context, deliveries *sync.WaitGroup) {
+	poll := time.NewTicker(s.options.PollInterval)
+	defer poll.Stop()
+	away := false // So that a database that is away is reported once.
+	for {
+		claimed, more, end, err := s.claim(stop)
+		switch {
+		case stop.Err() != nil:
+		case err != nil && !away:
+			s.log.Error("queue cannot be read, trying again", "error", err)
+			away = true
+		case err == nil && away:
+			s.log.Info("queue is read again")
+			away = false
+		}
+		for _, d := range claimed {
+			s.held.add(d)
+			deliveries.Go(func() { s.deliver(stop, hard, writes, d) })
+		}
+		if !end || len(claimed) > 0 && more {
+			continue
+		}
+		var freed <-chan struct{}
+		if more {
+			freed = s.freed
+		}
+		select {
+		case <-stop.Done():
+			return
+		case <-poll.C:
+		case <-s.wake:
+		case <-freed:
+		}
+	}
+}
+
+// deliver runs one delivery's round and gives its claim back unless the round
+// ended it.
+func (s *Sender) deliver(stop, hard, writes context.Context, d *delivery) {
+	var hook *webhook
+	r := round{
+		options: s.options, delivery: d, stop: stop, waits: s.held,
+		attempt: func(request *http.Request, d *delivery) (result outcome, err error) {
+			result, hook, err = s.attempt(stop, hard, request, d)
+			return result, err
+		},
+		record: s.record,
+	}
+	r.run()
+	if !r.released {
+		if _, err := s.releases.do(beginning{d.id, d.attempts}); err != nil {
+			s.log.Warn("claim not given back, it lapses by itself", "delivery", d.id, "error", err)
+		}
+	}
+	if r.verdict.ending == gone && r.released && hook != nil {
+		if err := s.disable(writes, hook, "gone"); err != nil {
+			s.log.Error("webhook answered 410 Gone and could not be disabled; the next 410 will", "webhook", d.webhook, "error", err)
+		}
+	}
+	if s.held.drop(d) {
+		signal(s.freed)
+	}
+}
+
+// every does something at once and then at each interval, until ctx ends or
+// the sender is finished. An error is for the log: the next time may do.
+func (s *Sender) every(ctx context.Context, finished <-chan struct{}, interval time.Duration, do func(context.Context) error) {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		if err := do(ctx); err != nil && ctx.Err() == nil {
+			s.log.Warn("trying again soon", "error", err)
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		case <-finished:
+			return
+		}
+	}
+}

@@ -1,0 +1,81 @@
+package sender
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"plausible-webhooks/config/target"
+)
+
+const (
+	// pausedPatience is how long the deliveries of a webhook that a person
+	// paused wait for it (CONTRACT section 3).
+	pausedPatience = 24 * time.Hour
+
+	settleBatch = 1000
+)
+
+// cancelSQL cancels what will not be sent: of webhooks that the system
+// disabled at once, of paused ones after their patience. In batches, and
+// around rows that others write at the moment, so that nobody waits for it.
+const cancelSQL = `
+update plausible_webhooks.webhook_deliveries d
+set status = 'cancelled', finished_at = now(), next_attempt_at = null, claimed_until = null, last_error = p.reason
+from (
+  select found.id, case when h.disabled_reason is null
+      then 'the webhook was paused for longer than a day'
+      else 'the webhook is disabled: ' || h.disabled_reason end as reason
+  from plausible_webhooks.webhooks h
+  cross join lateral (
+    select id from plausible_webhooks.webhook_deliveries
+    where webhook_id = h.id and status = 'pending'
+      and (h.disabled_reason is not null or next_attempt_at < now() - $1::interval)
+    order by next_attempt_at limit $2
+    for update skip locked
+  ) found
+  where not h.enabled
+) p
+where d.id = p.id`
+
+// neverDueSQL mends rows that somebody inserted without a time.
+const neverDueSQL = `
+update plausible_webhooks.webhook_deliveries d set next_attempt_at = now()
+from plausible_webhooks.webhooks h
+where d.webhook_id = h.id and d.status = 'pending' and d.next_attempt_at is null`
+
+// settle does what needs no haste: it cancels what will not be sent, mends
+// rows without a time and encrypts plain secrets.
+func (s *Sender) settle(ctx context.Context) error {
+	if err := s.sealPlain(ctx); err != nil {
+		return err
+	}
+	for {
+		done, err := s.options.DB.Exec(ctx, cancelSQL, pausedPatience, settleBatch)
+		if err != nil {
+			return fmt.Errorf("cancel deliveries of disabled webhooks: %w", err)
+		}
+		if done.RowsAffected() < settleBatch {
+			break
+		}
+	}
+	if _, err := s.options.DB.Exec(ctx, neverDueSQL); err != nil {
+		return fmt.Errorf("mend deliveries without a time: %w", err)
+	}
+	return nil
+}
+
+// disable switches a webhook off for a reason that the system found. The URL
+// is the one that the reason is about: a webhook which was pointed elsewhere
+// meanwhile stays on.
+func (s *Sender) disable(ctx context.Context, hook *webhook, reason string) error {
+	done, err := s.options.DB.Exec(ctx, `update plausible_webhooks.webhooks
+		set enabled = false, disabled_reason = $3 where id = $1 and url = $2 and enabled`, hook.id, hook.url, reason)
+	if err != nil {
+		return fmt.Errorf("disable webhook %d: %w", hook.id, err)
+	}
+	if done.RowsAffected() > 0 {
+		s.log.Warn("webhook disabled", "webhook", hook.id, "target", target.Display(hook.url), "reason", reason)
+	}
+	return s.settle(ctx)
+}

@@ -1,0 +1,224 @@
+package sender
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"plausible-webhooks/config/target"
+)
+
+const (
+	answerHeaderBytes = 64 << 10
+	answerBodyBytes   = 64 << 10 // CONTRACT section 4.
+
+	// idleConnection is shorter than the keep-alive of common servers (five
+	// seconds in Node.js): a connection that the receiver closes while we
+	// write to it would cost an attempt.
+	idleConnection = 3 * time.Second
+)
+
+// transport carries requests to receivers. Connections are pooled by scheme,
+// host and port, so that one which was allowed for one target is never used
+// for another. Nothing in the sender ever closes the pools' idle connections:
+// the requests that failed would close those of others.
+type transport struct {
+	rules   target.Rules
+	guard   *guard
+	proxied bool
+	timeout time.Duration
+	pools   map[string]*http.Transport // By scheme: the guard must know it.
+}
+
+func newTransport(o Options, lookup resolve) *transport {
+	t := &transport{
+		rules:   o.Rules,
+		guard:   newGuard(o, lookup),
+		proxied: o.Proxy != nil,
+		timeout: o.Timeout,
+		pools:   make(map[string]*http.Transport),
+	}
+	for _, scheme := range []string{"https", "http"} {
+		pool := &http.Transport{
+			DialContext:            t.guard.dial(scheme),
+			TLSClientConfig:        &tls.Config{RootCAs: o.Roots, MinVersion: tls.VersionTLS12},
+			TLSHandshakeTimeout:    o.Timeout,
+			DisableCompression:     true, // What is logged is what was sent, and nothing can expand.
+			MaxIdleConns:           2 * o.Concurrency,
+			MaxIdleConnsPerHost:    o.ConcurrencyPerWebhook,
+			IdleConnTimeout:        idleConnection,
+			MaxResponseHeaderBytes: answerHeaderBytes,
+			Protocols:              new(http.Protocols),
+		}
+		// One connection for each attempt in flight: no webhook shares a
+		// stalled one with another.
+		pool.Protocols.SetHTTP1(true)
+		if o.Proxy != nil {
+			// The proxy is the operator's, and it alone connects to receivers.
+			pool.Proxy = http.ProxyURL(o.Proxy)
+			pool.DialContext = (&net.Dialer{Timeout: o.Timeout}).DialContext
+		}
+		t.pools[scheme] = pool
+	}
+	return t
+}
+
+// close ends idle connections, at the sender's end.
+func (t *transport) close() {
+	for _, pool := range t.pools {
+		pool.CloseIdleConnections()
+	}
+}
+
+// parse reads a stored URL. The outcome is that of an attempt at a URL which
+// cannot be used.
+func (t *transport) parse(ctx context.Context, raw string) (target.URL, *outcome) {
+	read := target.ParseSaved
+	if t.proxied {
+		read = target.Parse
+	}
+	u, err := read(raw, t.rules)
+	if err == nil && t.proxied {
+		err = t.guard.checkLiteral(ctx, u)
+	}
+	if err == nil {
+		return u, nil
+	}
+	problem := err.Error()
+	var refusal *target.Refusal
+	switch {
+	case errors.As(err, &refusal) && refusal.Reason == target.BadAddress:
+		problem = errNotAllowed.Error()
+	case errors.As(err, &refusal) && refusal.Reason == target.BadHost:
+		problem = errNotAllowed.Error() + ": " + problem
+	}
+	return target.URL{}, &outcome{problem: problem, hopeless: true}
+}
+
+// transmit makes one request and reads its answer, all of it within the
+// timeout. Ctx is our own end.
+func (t *transport) transmit(ctx context.Context, req *http.Request) outcome {
+	began := time.Now()
+	var connected atomic.Bool
+	deadline, cancel := context.WithTimeout(ctx, t.timeout)
+	defer cancel()
+	deadline = httptrace.WithClientTrace(deadline, &httptrace.ClientTrace{
+		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
+	})
+	var result outcome
+	// RoundTrip instead of a client: it follows no redirect and wraps no
+	// error in one that quotes the URL.
+	answer, err := t.pools[req.URL.Scheme].RoundTrip(req.WithContext(deadline))
+	if err != nil {
+		result = t.broken(ctx, err, connected.Load())
+	} else {
+		result = t.read(ctx, answer)
+	}
+	result.duration = time.Since(began)
+	return result
+}
+
+// read takes the answer apart. After a 2xx, whatever is wrong with the body is
+// noted and changes nothing.
+func (t *transport) read(ctx context.Context, answer *http.Response) outcome {
+	result := outcome{status: answer.StatusCode, answered: true, retryAfter: answer.Header.Get("Retry-After")}
+	var problems []string
+	if !result.succeeded() {
+		problems = append(problems, describe(answer.StatusCode))
+	}
+	if answer.StatusCode == http.StatusSwitchingProtocols {
+		// The body would be the connection itself.
+		_ = answer.Body.Close()
+	} else {
+		body, err := io.ReadAll(io.LimitReader(answer.Body, answerBodyBytes))
+		if err == nil && len(body) == answerBodyBytes {
+			if n, _ := answer.Body.Read(make([]byte, 1)); n > 0 && result.succeeded() {
+				problems = append(problems, fmt.Sprintf("the answer's body is longer than %d KiB; the rest was not read", answerBodyBytes>>10))
+			}
+		}
+		_ = answer.Body.Close()
+		result.excerpt = clean(body, excerptBytes)
+		if err != nil {
+			problems = append(problems, t.bodyProblem(ctx, err))
+		}
+	}
+	result.problem = clean([]byte(strings.Join(problems, "; ")), errorBytes)
+	return result
+}
+
+func (t *transport) bodyProblem(ctx context.Context, err error) string {
+	switch {
+	case ctx.Err() != nil:
+		return "the answer's body was not read to its end: the sidecar was stopped"
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Sprintf("the answer's body did not end within %s", t.timeout)
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return "the answer's body was cut short"
+	default:
+		return "the answer's body could not be read"
+	}
+}
+
+// broken tells why there was no answer.
+func (t *transport) broken(ctx context.Context, err error, connected bool) outcome {
+	if ctx.Err() != nil {
+		return outcome{cut: true, problem: "interrupted: the sidecar was stopped during this attempt"}
+	}
+	if errors.Is(err, errNotAllowed) {
+		return outcome{hopeless: true, problem: errNotAllowed.Error()}
+	}
+	return outcome{problem: clean([]byte(t.explain(err, connected)), errorBytes)}
+}
+
+func (t *transport) explain(err error, connected bool) string {
+	var (
+		timeout     net.Error
+		dns         *net.DNSError
+		certificate *tls.CertificateVerificationError
+		plain       tls.RecordHeaderError
+		alert       tls.AlertError
+		unknown     x509.UnknownAuthorityError
+	)
+	switch {
+	case errors.As(err, &dns) && !dns.IsTimeout:
+		if dns.IsNotFound {
+			return "the host name does not resolve"
+		}
+		return "the host name could not be resolved"
+	case errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout():
+		if connected {
+			return fmt.Sprintf("no answer within %s", t.timeout)
+		}
+		return fmt.Sprintf("no connection within %s", t.timeout)
+	case errors.As(err, &unknown):
+		return "the certificate is signed by an unknown authority: have the operator set WEBHOOKS_CA_FILE if it is a private one"
+	case errors.As(err, &certificate):
+		return certificate.Error()
+	case errors.As(err, &plain):
+		return "the receiver does not speak TLS on this port"
+	case errors.As(err, &alert):
+		return "the receiver refused the TLS handshake: " + alert.Error()
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "connection refused"
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		return "the network of the host cannot be reached"
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return "the receiver reset the connection"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return "the receiver closed the connection without an answer"
+	case connected:
+		return "the answer is not usable HTTP: " + err.Error()
+	default:
+		return "no connection: " + err.Error()
+	}
+}
