@@ -3,8 +3,9 @@
 // it back the way a person looks at it.
 //
 // Its limit: it evaluates nothing and sends nothing. Deliveries are the
-// sender's to write and to list. Rows that others write with plain SQL are read
-// as they are, however odd.
+// evaluator's to write and the sender's to list, but for the test that a person
+// asks for. Rows that others write with plain SQL are read as they are, however
+// odd.
 //
 // Invariants:
 //

@@ -16,7 +16,7 @@ const (
 		where domain = $1 and (to_jsonb(s) ->> 'consolidated') is distinct from 'true'`
 	allDomains = `select domain from public.sites s
 		where (to_jsonb(s) ->> 'consolidated') is distinct from 'true' order by domain`
-	goalName = `coalesce(to_jsonb(g) ->> 'display_name', g.event_name, 'Visit ' || g.page_path)`
+	goalName = `coalesce(to_jsonb(g) ->> 'display_name', to_jsonb(g) ->> 'event_name', 'Visit ' || (to_jsonb(g) ->> 'page_path'))`
 	goalsOf  = `select id, ` + goalName + ` from public.goals g where site_id = $1 order by id`
 )
 

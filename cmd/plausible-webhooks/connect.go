@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"plausible-webhooks/config/env"
+	"plausible-webhooks/config/schema"
+	"plausible-webhooks/config/store"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// connect opens one connection to Plausible's PostgreSQL. The error names the
+// server without user and password.
+func connect(ctx context.Context, database env.Database) (*pgx.Conn, error) {
+	config, err := database.ConnConfig()
+	if err != nil {
+		return nil, err
+	}
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("connect to PostgreSQL at %s (DATABASE_URL): %w", database, err)
+	}
+	return conn, nil
+}
+
+// connectMigrated is connect for commands that need the sidecar's tables.
+func connectMigrated(ctx context.Context, database env.Database) (*pgx.Conn, error) {
+	conn, err := connect(ctx, database)
+	if err != nil {
+		return nil, err
+	}
+	version, err := schema.Version(ctx, conn)
+	if err == nil && version < schema.Wanted() {
+		err = fmt.Errorf("the tables of the sidecar are at version %d and %d is needed: run `plausible-webhooks migrate` (run does it too)", version, schema.Wanted())
+	}
+	if err != nil {
+		_ = conn.Close(ctx)
+		return nil, err
+	}
+	return conn, nil
+}
+
+// withStore gives a command what it needs to edit webhooks.
+func (p program) withStore(ctx context.Context, do func(*store.Store, *pgx.Conn) error) error {
+	settings, err := p.settings(env.WithoutBaseURL())
+	if err != nil {
+		return err
+	}
+	conn, err := connectMigrated(ctx, settings.Database)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	return do(openStore(conn, settings), conn)
+}
+
+func openStore(db store.Database, settings env.Settings) *store.Store {
+	return store.New(db, store.Options{Keys: settings.Keyring(), Targets: settings.Targets(), MaxPerSite: settings.MaxPerSite})
+}

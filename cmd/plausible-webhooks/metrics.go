@@ -1,0 +1,63 @@
+package main
+
+import (
+	"plausible-webhooks/cdc"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+)
+
+// newRegistry returns the metrics of this process: Go's own, and what the rooms
+// tell of themselves whenever somebody asks.
+func newRegistry(h *health) *prometheus.Registry {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		gauge("ready", "1 once migrated and holding a first view.", func() float64 { return number(h.readiness().Ready) }),
+		gauge("config_replication", "1 while settings are followed by logical replication, 0 while they are polled.", func() float64 {
+			return number(h.follower.Status().Mode == cdc.ModeReplication)
+		}),
+		gauge("config_healthy", "0 while the settings in use may be out of date.", func() float64 { return number(h.follower.Status().Healthy) }),
+		gauge("config_revision", "Counts the changes of settings since the start.", func() float64 { return float64(h.follower.Status().Revision) }),
+		gauge("config_confirmed_timestamp_seconds", "When the settings in use were last known to be the present ones.", func() float64 {
+			return float64(h.follower.Status().Confirmed.Unix())
+		}),
+		gauge("sites", "Sites of this Plausible.", func() float64 {
+			if view := h.follower.View(); view != nil {
+				return float64(view.SiteCount())
+			}
+			return 0
+		}),
+		gauge("webhooks", "Webhooks, disabled ones among them.", func() float64 {
+			if view := h.follower.View(); view != nil {
+				return float64(len(view.Webhooks()))
+			}
+			return 0
+		}),
+		gauge("evaluation_leading", "1 while this process evaluates; of several, one does.", func() float64 { return number(h.evaluator.Counters().Leading) }),
+		counter("evaluation_ticks_total", "Evaluations.", func() int64 { return h.evaluator.Counters().Ticks }),
+		counter("evaluation_missed_ticks_total", "Evaluations left out because one before took too long.", func() int64 { return h.evaluator.Counters().Missed }),
+		counter("evaluation_unanswered_total", "Parts of evaluations that ClickHouse did not answer.", func() int64 { return h.evaluator.Counters().Unanswered }),
+		counter("evaluation_failed_total", "Evaluations that PostgreSQL did not take.", func() int64 { return h.evaluator.Counters().Failed }),
+		counter("firings_total", "Deliveries that evaluation has written.", func() int64 { return h.evaluator.Counters().Firings }),
+	)
+	return registry
+}
+
+const namespace = "plausible_webhooks"
+
+func gauge(name, help string, value func() float64) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help}, value)
+}
+
+func counter(name, help string, value func() int64) prometheus.Collector {
+	return prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, func() float64 { return float64(value()) })
+}
+
+func number(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
+}

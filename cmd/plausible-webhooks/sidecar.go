@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"plausible-webhooks/cdc"
+	"plausible-webhooks/config/env"
+	"plausible-webhooks/evaluator"
+	"plausible-webhooks/evaluator/stats"
+	"plausible-webhooks/sender"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// poolSize bounds the connections that the sidecar takes of Plausible's
+// PostgreSQL, besides those of the follower: claims, records and evaluation
+// are batched, so that few do.
+const poolSize = 8
+
+// sidecar holds the rooms and wires them: views from the follower to the
+// evaluator, wake-ups from there to the sender.
+type sidecar struct {
+	settings  env.Settings
+	log       hclog.Logger
+	health    *health
+	pool      *pgxpool.Pool
+	stats     *stats.Client
+	follower  *cdc.Follower
+	evaluator *evaluator.Evaluator
+	sender    *sender.Sender
+	forget    func() // Ends the evaluator's subscription.
+}
+
+// newSidecar makes the rooms without connecting anywhere.
+func newSidecar(settings env.Settings, log hclog.Logger) (*sidecar, error) {
+	s := &sidecar{settings: settings, log: log}
+	config, err := settings.Database.ConnConfig()
+	if err != nil {
+		return nil, err
+	}
+	pooled, err := pgxpool.ParseConfig("")
+	if err != nil {
+		return nil, fmt.Errorf("set up connections to PostgreSQL: %w", err)
+	}
+	pooled.ConnConfig, pooled.MaxConns = config.Copy(), poolSize
+	if s.pool, err = pgxpool.NewWithConfig(context.Background(), pooled); err != nil {
+		return nil, fmt.Errorf("set up connections to PostgreSQL: %w", err)
+	}
+	where := settings.ClickHouse
+	if s.stats, err = stats.Open(stats.Options{
+		Scheme: where.Scheme, Addr: where.Address(), Database: where.Database, User: where.User,
+		Password: where.Password.Reveal(), Secure: where.Secure, Roots: where.Roots,
+	}); err != nil {
+		s.pool.Close()
+		return nil, err
+	}
+	roots, err := sender.Roots(settings.ReceiverRoots)
+	if err != nil {
+		s.close()
+		return nil, err
+	}
+	s.sender = sender.New(sender.Options{
+		DB: s.pool, Keys: settings.Keyring(), Rules: settings.Targets(), Own: settings.OwnServers(),
+		Proxy: settings.Proxy.URL(), Roots: roots,
+		Retries: settings.Retries, RetryWaitMin: settings.RetryWaitMin, RetryWaitMax: settings.RetryWaitMax,
+		Redelivery: settings.Redelivery, Timeout: settings.Timeout,
+		Concurrency: settings.Concurrency, ConcurrencyPerWebhook: settings.ConcurrencyPerWebhook,
+		Version: programVersion(), Logger: log.Named("sender"),
+	})
+	s.follower = cdc.New(cdc.Options{Connect: config, Source: cdc.Source(settings.ConfigSource), Log: log.Named("cdc")})
+	changed, cancel := s.follower.Subscribe()
+	s.forget = cancel
+	s.evaluator = evaluator.New(evaluator.Options{
+		Views: s.follower.View, Changed: changed, DB: s.pool, Stats: s.stats, BaseURL: settings.BaseURL.String(),
+		PollInterval: settings.PollInterval, Lookback: settings.Lookback, LateEvents: settings.LateEvents,
+		Logger: log.Named("evaluator"), Wake: s.sender.Wake,
+	})
+	s.health = newHealth(s.follower, s.evaluator)
+	return s, nil
+}
+
+// run serves health from the first moment, prepares the database and lets the
+// rooms work until ctx ends. A room that ends by itself ends the others.
+func (s *sidecar) run(ctx context.Context) error {
+	defer s.close()
+	admin, err := serveAdmin(s.settings.AdminListen, s.health, s.log.Named("admin"))
+	if err != nil {
+		return err
+	}
+	defer admin.stop()
+	if err := s.prepare(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil // Stopped before the database was there.
+		}
+		return err
+	}
+	s.health.prepared()
+
+	together, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var rooms sync.WaitGroup
+	for name, room := range map[string]func(context.Context) error{
+		"cdc": s.follower.Run, "evaluator": s.evaluator.Run, "sender": s.sender.Run,
+	} {
+		rooms.Go(func() {
+			err := room(together)
+			if together.Err() == nil {
+				cancel(fmt.Errorf("%s ended by itself: %v", name, err))
+			}
+		})
+	}
+	rooms.Go(func() { s.health.announce(together, s.log) })
+	<-together.Done()
+	s.log.Info("stopping: nothing more is claimed, attempts in flight may finish")
+	rooms.Wait()
+	if ctx.Err() == nil {
+		return context.Cause(together)
+	}
+	return nil // As asked.
+}
+
+func (s *sidecar) close() {
+	if s.forget != nil {
+		s.forget()
+	}
+	_ = s.stats.Close() // Only idle connections are left.
+	s.pool.Close()
+}
