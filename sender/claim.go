@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+
+	"plausible-webhooks/config/event"
 )
 
 // webhooksPerLook bounds the webhooks that one look at the queue finds; the
@@ -105,7 +107,7 @@ func (s *Sender) due(ctx context.Context) (webhooks []int64, last int64, err err
 	}
 	type candidate struct {
 		id     int64
-		format string
+		format event.Format
 		secret *string
 	}
 	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (c candidate, err error) {
@@ -115,8 +117,11 @@ func (s *Sender) due(ctx context.Context) (webhooks []int64, last int64, err err
 		return nil, 0, fmt.Errorf("look for due deliveries: %w", err)
 	}
 	for _, c := range found {
-		if s.usable(c.id, c.secret) == nil {
+		// Chat formats are not signed and need no secret.
+		if reason := s.usable(c.id, c.secret); reason == nil || !c.format.Signed() {
 			webhooks = append(webhooks, c.id)
+		} else if err := s.explainWait(ctx, c.id, reason); err != nil {
+			return nil, 0, err
 		}
 	}
 	if len(found) == webhooksPerLook {

@@ -59,11 +59,11 @@ func (o Options) decide(result outcome, p progress, now time.Time) verdict {
 // exponential, or what Retry-After of a 429 or 503 asks for, but then never
 // less than the exponential wait nor more than a minute.
 func (o Options) waitBefore(n int, result outcome, now time.Time) time.Duration {
-	wait := o.RetryWaitMin
+	wait := min(o.RetryWaitMin, o.RetryWaitMax)
 	for i := 1; i < n && wait < o.RetryWaitMax; i++ {
-		wait *= 2
+		// Never past the bound, which a plain doubling could overflow.
+		wait += min(wait, o.RetryWaitMax-wait)
 	}
-	wait = min(wait, o.RetryWaitMax)
 	if result.status != http.StatusTooManyRequests && result.status != http.StatusServiceUnavailable {
 		return wait
 	}

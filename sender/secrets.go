@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -117,6 +118,7 @@ func (s *Sender) usable(webhook int64, stored *string) error {
 	_, err := s.options.Keys.Open(*stored, webhooksTable, secretColumn, webhook)
 	if err == nil {
 		s.warned.Delete(webhook)
+		s.explained.Delete(webhook)
 		return nil
 	}
 	s.warnOnce(webhook, "deliveries wait: the webhook's secret cannot be used", err)
@@ -127,4 +129,28 @@ func (s *Sender) warnOnce(webhook int64, message string, err error) {
 	if _, before := s.warned.Swap(webhook, struct{}{}); !before {
 		s.log.Error(message, "webhook", webhook, "error", err)
 	}
+}
+
+const (
+	// explainInterval bounds how often waiting deliveries are told why, and
+	// explainMost how many: the log shows it, and the backlog may be long.
+	explainInterval = 10 * time.Second
+	explainMost     = 100
+)
+
+// explainWait writes into waiting deliveries why they wait.
+func (s *Sender) explainWait(ctx context.Context, webhook int64, reason error) error {
+	if at, before := s.explained.Load(webhook); before && time.Since(at.(time.Time)) < explainInterval {
+		return nil
+	}
+	s.explained.Store(webhook, time.Now())
+	_, err := s.options.DB.Exec(ctx, `update plausible_webhooks.webhook_deliveries set last_error = $2
+		where id in (select id from plausible_webhooks.webhook_deliveries
+			where webhook_id = $1 and status = 'pending' and next_attempt_at <= now() and last_error is distinct from $2
+			order by next_attempt_at limit $3 for update skip locked)`,
+		webhook, clean([]byte("waits: "+reason.Error()), errorBytes), explainMost)
+	if err != nil {
+		return fmt.Errorf("explain why deliveries of webhook %d wait: %w", webhook, err)
+	}
+	return nil
 }

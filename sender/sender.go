@@ -40,7 +40,9 @@ type Sender struct {
 	wake   chan struct{} // Somebody inserted a delivery.
 	freed  chan struct{} // There is room to claim more.
 	cursor int64         // The webhook after which the next look at the queue begins.
-	warned sync.Map      // Ids of webhooks whose unusable secret was logged.
+
+	warned    sync.Map // Webhooks whose unusable secret was logged, by id.
+	explained sync.Map // When deliveries of those webhooks were last told why they wait.
 
 	killOnce sync.Once
 	killed   chan struct{} // Closed by tests: everything ends at once, as in a crash.
