@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,7 +21,8 @@ type Options struct {
 	Database string
 	User     string // Empty: "default".
 	Password string
-	CAFile   string // PEM roots for https, and TLS with them for "clickhouse"; empty: the system's.
+	Secure   bool   // TLS; "https" implies it.
+	Roots    []byte // PEM, trusted for TLS; empty: the system's.
 
 	// MaxThreads is how many threads of the server one query may use; zero: 2.
 	MaxThreads int
@@ -35,17 +35,23 @@ const (
 	// answerLimit ends the waiting on our side, after the server had its
 	// chance to say why.
 	answerLimit = queryLimit + 5*time.Second
-	dialLimit   = 5 * time.Second
+	// dialLimit bounds connecting and the driver's first question.
+	dialLimit = 5 * time.Second
+	// readonlyDialLimit is that for a user with readonly = 1: the driver makes
+	// max_execution_time of any deadline over 1 s, also of this one, and such a
+	// user could not even connect (code 164).
+	readonlyDialLimit = time.Second
 )
 
 // Client asks the questions of this package. It is safe for several
 // goroutines.
 type Client struct {
-	conn    driver.Conn
+	options clickhouse.Options
 	wanted  clickhouse.Settings
 	queries atomic.Int64
 
 	mu      sync.Mutex
+	conn    driver.Conn
 	allowed clickhouse.Settings // Nil: not tried yet.
 }
 
@@ -61,19 +67,19 @@ func Open(o Options) (*Client, error) {
 		MaxIdleConns:    2,
 		ConnMaxLifetime: 10 * time.Minute,
 	}
-	secure := false
+	secure := o.Secure
 	switch o.Scheme {
 	case "http":
 		options.Protocol = clickhouse.HTTP
 	case "https":
 		options.Protocol, secure = clickhouse.HTTP, true
 	case "clickhouse":
-		options.Protocol, secure = clickhouse.Native, o.CAFile != ""
+		options.Protocol = clickhouse.Native
 	default:
 		return nil, fmt.Errorf("open ClickHouse at %s: unknown scheme %q: use http, https or clickhouse", o.Addr, o.Scheme)
 	}
 	if secure {
-		roots, err := readRoots(o.CAFile)
+		roots, err := trusted(o.Roots)
 		if err != nil {
 			return nil, err
 		}
@@ -87,7 +93,7 @@ func Open(o Options) (*Client, error) {
 	if threads == 0 {
 		threads = 2
 	}
-	return &Client{conn: conn, wanted: clickhouse.Settings{
+	return &Client{options: options, conn: conn, wanted: clickhouse.Settings{
 		"max_execution_time": int(queryLimit / time.Second),
 		"max_threads":        threads,
 		"log_queries":        0,
@@ -97,23 +103,23 @@ func Open(o Options) (*Client, error) {
 }
 
 // Close ends all connections.
-func (c *Client) Close() error { return c.conn.Close() }
+func (c *Client) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.conn.Close()
+}
 
 // Queries is the number of queries sent since Open, probes of settings left
 // out.
 func (c *Client) Queries() int64 { return c.queries.Load() }
 
-func readRoots(file string) (*x509.CertPool, error) {
-	if file == "" {
+func trusted(pem []byte) (*x509.CertPool, error) {
+	if len(pem) == 0 {
 		return nil, nil
-	}
-	pem, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("read roots for ClickHouse (CLICKHOUSE_CACERTFILE): %w", err)
 	}
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("read roots for ClickHouse (CLICKHOUSE_CACERTFILE): %s holds no PEM certificate", file)
+		return nil, errors.New("read roots for ClickHouse (CLICKHOUSE_CACERTFILE): the file holds no PEM certificate")
 	}
 	return roots, nil
 }
@@ -131,13 +137,23 @@ func refusesSetting(err error) bool {
 	return errors.As(err, &e) && (e.Code == codeUnknownSetting || e.Code == codeReadonly || e.Code == codeConstraint)
 }
 
-// settings returns what this user may set, tried one by one the first time: a
-// user with readonly = 1 may set nothing, a profile may pin single ones.
-func (c *Client) settings(ctx context.Context) (clickhouse.Settings, error) {
+// ready returns the connections and the settings that this user may set. The
+// settings are tried one by one the first time: a user with readonly = 1 may
+// set nothing, a profile may pin single ones.
+func (c *Client) ready(ctx context.Context) (driver.Conn, clickhouse.Settings, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.allowed != nil {
-		return c.allowed, nil
+		return c.conn, c.allowed, nil
+	}
+	err := c.probe(ctx, nil)
+	if refusesSetting(err) && c.options.DialTimeout != readonlyDialLimit {
+		if err = c.reopen(readonlyDialLimit); err == nil {
+			err = c.probe(ctx, nil)
+		}
+	}
+	if err != nil {
+		return nil, nil, err
 	}
 	allowed := clickhouse.Settings{}
 	for name, value := range c.wanted {
@@ -146,12 +162,24 @@ func (c *Client) settings(ctx context.Context) (clickhouse.Settings, error) {
 			continue
 		}
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		allowed[name] = value
 	}
 	c.allowed = allowed
-	return allowed, nil
+	return c.conn, allowed, nil
+}
+
+func (c *Client) reopen(dial time.Duration) error {
+	options := c.options
+	options.DialTimeout = dial
+	conn, err := clickhouse.Open(&options)
+	if err != nil {
+		return err
+	}
+	old := c.conn
+	c.options, c.conn = options, conn
+	return old.Close()
 }
 
 // forgetSettings lets them be tried again: the user's profile has changed, or

@@ -22,10 +22,10 @@ var errNoAnswer = fmt.Errorf("no answer within %s", answerLimit)
 func (c *Client) ask(ctx context.Context, what, query string, parameters clickhouse.Parameters, each func(driver.Rows) error) error {
 	ctx, cancel := withoutDeadline(ctx)
 	defer cancel()
-	settings, err := c.settings(ctx)
+	conn, settings, err := c.ready(ctx)
 	if err == nil {
 		c.queries.Add(1)
-		err = c.run(clickhouse.Context(ctx, clickhouse.WithSettings(settings), clickhouse.WithParameters(parameters)), query, each)
+		err = run(clickhouse.Context(ctx, clickhouse.WithSettings(settings), clickhouse.WithParameters(parameters)), conn, query, each)
 	}
 	if err == nil {
 		return nil
@@ -39,8 +39,8 @@ func (c *Client) ask(ctx context.Context, what, query string, parameters clickho
 	return fmt.Errorf("ask ClickHouse for %s: %w", what, withoutURL(err))
 }
 
-func (c *Client) run(ctx context.Context, query string, each func(driver.Rows) error) (err error) {
-	rows, err := c.conn.Query(ctx, query)
+func run(ctx context.Context, conn driver.Conn, query string, each func(driver.Rows) error) (err error) {
+	rows, err := conn.Query(ctx, query)
 	if err != nil {
 		return err
 	}

@@ -83,18 +83,19 @@ func (c *Client) perSelection(ctx context.Context, what string, selections []Sel
 // batch reads the rows of all selections once and lets each row count for
 // every selection that it belongs to.
 func (c *Client) batch(ctx context.Context, what string, selections []Selection, conditions []string, column, only string, each func(int, Count)) error {
-	query := `SELECT selection, part, uniq(user_id) AS visitors FROM (
+	query := `SELECT toUInt32(selection), part, uniq(user_id) AS visitors FROM (
 SELECT user_id, ` + column + ` AS part,
-arrayJoin(arrayFilter((i, hit) -> hit, range(` + strconv.Itoa(len(conditions)) + `), [` + strings.Join(conditions, ",\n") + `])) AS selection
+arrayJoin(arrayFilter((i, hit) -> hit, range(toUInt64(` + strconv.Itoa(len(conditions)) + `)), [` + strings.Join(conditions, ",\n") + `])) AS selection
 FROM events_v2 WHERE ` + bounds(selections) + only + `)
 GROUP BY selection, part ORDER BY selection, visitors DESC, part LIMIT ` + strconv.Itoa(topNames) + ` BY selection`
 	return c.ask(ctx, what, query, nil, func(rows driver.Rows) error {
-		var selection, visitors uint64
+		var selection uint32
+		var visitors uint64
 		var name string
 		if err := rows.Scan(&selection, &name, &visitors); err != nil {
 			return err
 		}
-		if selection >= uint64(len(selections)) {
+		if int(selection) >= len(selections) {
 			return fmt.Errorf("answer names selection %d of %d", selection, len(selections))
 		}
 		each(int(selection), Count{Name: name, Visitors: int(visitors)})
