@@ -72,8 +72,14 @@ func (s *set) addQuietWebhook(ctx context.Context) error {
 	return nil
 }
 
-// hackerNews sends visitors to shop.example, some of whom sign up.
+// hackerNews sends visitors to shop.example, some of whom sign up. They come
+// in the second after the triggers were made, which count from then on.
 func (s *set) hackerNews(ctx context.Context) error {
+	select {
+	case <-time.After(time.Second):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	s.tell.say("visitors", "45 people come to shop.example/blog/launch from Hacker News, 3 of them sign up")
 	for i := range 45 {
 		visitor := fmt.Sprintf("hn-%d", i)
