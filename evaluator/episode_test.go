@@ -19,8 +19,8 @@ type step struct {
 	want  []string
 }
 
-// told is a firing in short: type, number of the firing or reason, value.
-func told(firings []firing) []string {
+// inShort is firings in short: type, number of the firing or reason, value.
+func inShort(firings []firing) []string {
 	var list []string
 	for _, f := range firings {
 		s := string(f.kind)
@@ -128,7 +128,7 @@ func TestTransitionsOfATrafficTrigger(t *testing.T) {
 					}
 					s, firings = next(s, r, 3, "example.com", observation{step.value, holds, !step.quiet}, step.at)
 				}
-				if diff := cmp.Diff(step.want, told(firings)); diff != "" {
+				if diff := cmp.Diff(step.want, inShort(firings)); diff != "" {
 					t.Fatalf("step %d at %d (-want +got):\n%s", i, step.at, diff)
 				}
 			}
