@@ -16,9 +16,10 @@
 //     go-retryablehttp; a wait holds no slot.
 //   - A claim is a lease on a delivery: claimed_until, renewed while the
 //     process holds the row. When it lapses, any sender may take over.
-//   - A webhook is doubtful until an attempt of this process has succeeded
-//     within a second, and again after one that has not. Doubtful webhooks
-//     share at most half of the slots and of the claims.
+//   - A webhook is proven when its last attempt succeeded within a second,
+//     doubtful when it did not, and untried before its first in this process.
+//     Doubtful webhooks share at most half of the slots; together with untried
+//     ones they leave a quarter to those that are proven.
 //
 // # A delivery's states
 //

@@ -33,9 +33,9 @@ const (
 // no webhook's backlog fills it.
 type held struct {
 	limit         int // Deliveries that want a slot or have one, in all.
-	doubtfulLimit int // Those of doubtful webhooks together.
-	perWebhook    int // Those of one webhook; of a doubtful one, only as many
-	perDoubtful   int // as it can try soon: all of them may hang.
+	unprovenLimit int // Those of webhooks that are not proven, together.
+	perWebhook    int // Those of one webhook; of one that is not proven, only as
+	perUnproven   int // many as it can try soon: all of them may hang.
 	isProven      func(webhook int64) bool
 
 	mu      sync.Mutex
@@ -49,9 +49,9 @@ func newHeld(o Options, isProven func(int64) bool) *held {
 	limit := max(4*o.Concurrency, 64)
 	return &held{
 		limit:         limit,
-		doubtfulLimit: limit / 2,
+		unprovenLimit: limit - limit/4,
 		perWebhook:    min(claimsPerSlot*o.ConcurrencyPerWebhook, limit/2),
-		perDoubtful:   min(2*o.ConcurrencyPerWebhook, limit/2),
+		perUnproven:   min(2*o.ConcurrencyPerWebhook, limit/2),
 		isProven:      isProven,
 		ids:           make(map[uuid.UUID]struct{}),
 		ready:         make(map[int64]int),
@@ -67,18 +67,18 @@ func (h *held) room(webhooks []int64) (allowed []int, short bool) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	left, doubtfulLeft := h.limit-h.total, h.doubtfulLimit
+	left, unprovenLeft := h.limit-h.total, h.unprovenLimit
 	for w, n := range h.ready {
 		if known, asked := proven[w]; asked && known || !asked && h.isProven(w) {
 			continue
 		}
-		doubtfulLeft -= n
+		unprovenLeft -= n
 	}
 	// Small shares in many turns, so that the first webhooks do not take all.
 	share := max(left/max(len(webhooks), 1), 1)
 	allowed = make([]int, len(webhooks))
 	for i, w := range webhooks {
-		limit := h.perDoubtful
+		limit := h.perUnproven
 		if proven[w] {
 			limit = h.perWebhook
 		}
@@ -91,7 +91,7 @@ func (h *held) room(webhooks []int64) (allowed []int, short bool) {
 		}
 		want = min(want, share, left)
 		if !proven[w] {
-			want = min(want, doubtfulLeft)
+			want = min(want, unprovenLeft)
 		}
 		if want <= 0 {
 			short = true
@@ -100,7 +100,7 @@ func (h *held) room(webhooks []int64) (allowed []int, short bool) {
 		allowed[i] = want
 		left -= want
 		if !proven[w] {
-			doubtfulLeft -= want
+			unprovenLeft -= want
 		}
 	}
 	return allowed, short
@@ -123,7 +123,7 @@ func (h *held) count(webhook int64, n int) {
 // drop forgets a delivery that was ready. It reports whether that is a moment
 // to claim more: at least half of its webhook's load is gone, or half of all.
 func (h *held) drop(d *delivery) (claim bool) {
-	limit := h.perDoubtful
+	limit := h.perUnproven
 	if h.isProven(d.webhook) {
 		limit = h.perWebhook
 	}

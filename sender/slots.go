@@ -10,30 +10,41 @@ import (
 // errNoSlot means that no slot came free in time.
 var errNoSlot = errors.New("no slot came free in time")
 
-// slots bound the attempts in flight: in all, to one webhook, and to doubtful
-// webhooks together. Whoever waits is served in turn: webhook by webhook, and
+// slots bound the attempts in flight: in all, to one webhook, to doubtful
+// webhooks together, and to those together with untried ones. Whoever waits is served in turn: webhook by webhook, and
 // within one in the order of asking.
 type slots struct {
-	limit, perWebhook, doubtfulLimit int
+	limit, perWebhook            int
+	doubtfulLimit, unprovenLimit int
 
 	mu           sync.Mutex
 	used         int
 	usedDoubtful int
+	usedUnproven int // Doubtful ones included.
 	webhooks     map[int64]*webhookSlots
 	turn         []*webhookSlots // Those with somebody waiting, the next one first.
 }
 
+// standing is what a webhook's last attempt has shown.
+type standing int
+
+const (
+	untried  standing = iota // There was none since the start.
+	proven                   // It succeeded within a second.
+	doubtful                 // It failed or took longer.
+)
+
 type webhookSlots struct {
-	used    int
-	proven  bool // The last attempt succeeded within a second.
-	inTurn  bool
-	waiting []*slot
+	used     int
+	standing standing
+	inTurn   bool
+	waiting  []*slot
 }
 
 // slot is one attempt's. It is counted where it was when it was taken.
 type slot struct {
 	webhook  *webhookSlots
-	doubtful bool
+	standing standing
 	taken    chan struct{} // Closed when the slot is there.
 }
 
@@ -41,6 +52,8 @@ func newSlots(limit, perWebhook int) *slots {
 	return &slots{
 		limit: limit, perWebhook: perWebhook,
 		doubtfulLimit: max(limit/2, 1),
+		// Many new webhooks may hang at once; those that do well keep a quarter.
+		unprovenLimit: limit - limit/4,
 		webhooks:      make(map[int64]*webhookSlots),
 	}
 }
@@ -107,7 +120,10 @@ func (s *slots) withdraw(mine *slot) bool {
 func (s *slots) giveBack(mine *slot, well bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	mine.webhook.proven = well
+	mine.webhook.standing = doubtful
+	if well {
+		mine.webhook.standing = proven
+	}
 	s.drop(mine)
 }
 
@@ -121,10 +137,24 @@ func (s *slots) giveBackUnused(mine *slot) {
 func (s *slots) drop(mine *slot) {
 	s.used--
 	mine.webhook.used--
-	if mine.doubtful {
-		s.usedDoubtful--
-	}
+	s.countStanding(mine.standing, -1)
 	s.grant()
+}
+
+func (s *slots) countStanding(st standing, n int) {
+	if st != proven {
+		s.usedUnproven += n
+	}
+	if st == doubtful {
+		s.usedDoubtful += n
+	}
+}
+
+// free reports whether a webhook may have one more slot.
+func (s *slots) free(w *webhookSlots) bool {
+	return s.used < s.limit && w.used < s.perWebhook &&
+		(w.standing == proven || s.usedUnproven < s.unprovenLimit) &&
+		(w.standing != doubtful || s.usedDoubtful < s.doubtfulLimit)
 }
 
 // grant gives free slots to those who wait, in turn. A webhook that can have
@@ -139,18 +169,16 @@ func (s *slots) grant() {
 				w.inTurn = false // The last one withdrew.
 				continue
 			}
-			if s.used >= s.limit || w.used >= s.perWebhook || !w.proven && s.usedDoubtful >= s.doubtfulLimit {
+			if !s.free(w) {
 				kept = append(kept, w)
 				continue
 			}
 			next := w.waiting[0]
 			w.waiting = w.waiting[1:]
-			next.doubtful = !w.proven
+			next.standing = w.standing
 			s.used++
 			w.used++
-			if next.doubtful {
-				s.usedDoubtful++
-			}
+			s.countStanding(next.standing, 1)
 			close(next.taken)
 			if w.inTurn = len(w.waiting) > 0; w.inTurn {
 				served = append(served, w)
@@ -161,10 +189,10 @@ func (s *slots) grant() {
 	}
 }
 
-// isProven reports whether a webhook is not doubtful.
+// isProven reports whether a webhook's last attempt succeeded within a second.
 func (s *slots) isProven(webhook int64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	w := s.webhooks[webhook]
-	return w != nil && w.proven
+	return w != nil && w.standing == proven
 }

@@ -51,16 +51,28 @@ func TestSlotBounds(t *testing.T) {
 
 func TestDoubtfulWebhooksShareHalf(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSlots(4, 4)
-		prove(t, s, 1)
-		first := mustTake(t, s, 8) // Never tried: doubtful.
-		mustTake(t, s, 9)
+		s := newSlots(8, 4)
+		prove(t, s, 1, 2)
+		for _, w := range []int64{8, 9} {
+			s.giveBack(mustTake(t, s, w), false)
+		}
+		first := mustTake(t, s, 8)
+		for _, w := range []int64{8, 9, 9} {
+			mustTake(t, s, w)
+		}
+		mustNotTake(t, s, 8)
 		mustNotTake(t, s, 9)
-		mustNotTake(t, s, 10)
-		mustTake(t, s, 1) // The other half is for those that do well.
+		// Untried ones may have two more, which leaves a quarter.
+		mustTake(t, s, 20)
+		untried := mustTake(t, s, 21)
+		mustNotTake(t, s, 22)
+		mustTake(t, s, 1)
+		mustTake(t, s, 2)
+		mustNotTake(t, s, 1)
 		s.giveBack(first, true)
-		mustTake(t, s, 8)
-		mustTake(t, s, 10)
+		mustTake(t, s, 8) // It has proven itself, and takes no doubtful slot now.
+		s.giveBack(untried, false)
+		mustTake(t, s, 22)
 	})
 }
 
@@ -120,8 +132,8 @@ func TestSlotWaitEnds(t *testing.T) {
 		s.giveBack(busy, true)
 		s.giveBackUnused(mustTake(t, s, 2))
 		s.giveBack(mustTake(t, s, 3), true)
-		if s.used != 0 || s.usedDoubtful != 0 || len(s.turn) != 0 {
-			t.Errorf("got %d used, %d doubtful, %d waiting, want none", s.used, s.usedDoubtful, len(s.turn))
+		if s.used != 0 || s.usedUnproven != 0 || len(s.turn) != 0 {
+			t.Errorf("got %d used, %d unproven, %d waiting, want none", s.used, s.usedUnproven, len(s.turn))
 		}
 	})
 }

@@ -22,6 +22,8 @@ const (
 	answerHeaderBytes = 64 << 10
 	answerBodyBytes   = 64 << 10 // CONTRACT section 4.
 
+	sessionsKept = 1024 // TLS sessions, of as many hosts.
+
 	// idleConnection is shorter than the keep-alive of common servers (five
 	// seconds in Node.js): a connection that the receiver closes while we
 	// write to it would cost an attempt.
@@ -48,14 +50,18 @@ func newTransport(o Options, lookup resolve) *transport {
 		timeout: o.Timeout,
 		pools:   make(map[string]*http.Transport),
 	}
+	tlsConfig := &tls.Config{
+		RootCAs: o.Roots, MinVersion: tls.VersionTLS12,
+		ClientSessionCache: tls.NewLRUClientSessionCache(sessionsKept), // Spares receivers the costly half of a handshake.
+	}
 	for _, scheme := range []string{"https", "http"} {
 		pool := &http.Transport{
 			DialContext:            t.guard.dial(scheme),
-			TLSClientConfig:        &tls.Config{RootCAs: o.Roots, MinVersion: tls.VersionTLS12},
+			TLSClientConfig:        tlsConfig,
 			TLSHandshakeTimeout:    o.Timeout,
 			DisableCompression:     true, // What is logged is what was sent, and nothing can expand.
 			MaxIdleConns:           2 * o.Concurrency,
-			MaxIdleConnsPerHost:    o.ConcurrencyPerWebhook,
+			MaxIdleConnsPerHost:    o.Concurrency, // Many webhooks share the host of one chat service.
 			IdleConnTimeout:        idleConnection,
 			MaxResponseHeaderBytes: answerHeaderBytes,
 			Protocols:              new(http.Protocols),
