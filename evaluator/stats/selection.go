@@ -62,22 +62,43 @@ const (
 )
 
 func (c *Client) perSelection(ctx context.Context, what string, selections []Selection, column, only string, each func(int, Count)) error {
-	for start := 0; start < len(selections); {
+	once, places := distinct(selections)
+	for start := 0; start < len(once); {
 		var conditions []string
-		for length := 0; start+len(conditions) < len(selections) && len(conditions) < batchSelections; {
-			condition := selections[start+len(conditions)].condition()
+		for length := 0; start+len(conditions) < len(once) && len(conditions) < batchSelections; {
+			condition := once[start+len(conditions)].condition()
 			if length += len(condition); length > batchBytes && len(conditions) > 0 {
 				break
 			}
 			conditions = append(conditions, condition)
 		}
-		batch := selections[start : start+len(conditions)]
-		if err := c.batch(ctx, what, batch, conditions, column, only, func(i int, count Count) { each(start+i, count) }); err != nil {
+		batch := once[start : start+len(conditions)]
+		if err := c.batch(ctx, what, batch, conditions, column, only, func(i int, count Count) {
+			for _, place := range places[start+i] {
+				each(place, count)
+			}
+		}); err != nil {
 			return err
 		}
 		start += len(batch)
 	}
 	return nil
+}
+
+// distinct leaves each selection once, and tells at which places it stood:
+// several webhooks often wait for the same goal.
+func distinct(selections []Selection) (once []Selection, places [][]int) {
+	found := make(map[Selection]int, len(selections))
+	for place, s := range selections {
+		i, known := found[s]
+		if !known {
+			i = len(once)
+			found[s] = i
+			once, places = append(once, s), append(places, nil)
+		}
+		places[i] = append(places[i], place)
+	}
+	return once, places
 }
 
 // batch reads the rows of all selections once and lets each row count for

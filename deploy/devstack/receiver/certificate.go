@@ -14,9 +14,9 @@ import (
 	"time"
 )
 
-// authority makes a certificate authority and a server certificate of it for
+// Authority makes a certificate authority and a server certificate of it for
 // localhost and the loopback addresses, both valid for a day.
-func authority() (caPEM []byte, server tls.Certificate, err error) {
+func Authority() (caPEM []byte, server tls.Certificate, err error) {
 	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, tls.Certificate{}, fmt.Errorf("make key of the certificate authority: %w", err)

@@ -55,7 +55,7 @@ type Receiver struct {
 
 // Start begins to listen. Stop ends it.
 func Start(opts Options) (*Receiver, error) {
-	ca, certificate, err := authority()
+	ca, certificate, err := Authority()
 	if err != nil {
 		return nil, err
 	}
