@@ -8,10 +8,13 @@ import (
 	"plausible-webhooks/evaluator/stats"
 )
 
-// sliceSeconds is the longest stretch that one query of goals reads: catching
-// up a day is a series of bounded queries instead of one that could fail for
-// ever.
-const sliceSeconds = 3600
+// One query of goals reads at most a slice. While ClickHouse cannot answer,
+// slices become smaller, so that catching up a day does not fail for ever.
+// Seconds.
+const (
+	longestSlice  = 86400
+	shortestSlice = 900
+)
 
 // define brings the definitions of all tracked goals up to date.
 func (t *tick) define() *draft {
@@ -70,8 +73,8 @@ func (t *tick) completions(ctx context.Context) (*draft, error) {
 func (t *tick) seen(ctx context.Context, in span) (map[int64]map[int64]int, error) {
 	seen := map[int64]map[int64]int{}
 	goals := t.plan.goals
-	for after := in.after; after < in.through; after += sliceSeconds {
-		through := min(after+sliceSeconds, in.through)
+	for after := max(in.after, goals.earliest()); after < in.through; after += t.slice {
+		through := min(after+t.slice, in.through)
 		found := goals.matcher()
 		note := func(b stats.Bucket) func(*trackedGoal) {
 			return func(g *trackedGoal) {

@@ -60,6 +60,7 @@ type Evaluator struct {
 	evaluated map[class]int64 // When, Unix seconds.
 	past      map[pastKey]past
 	purged    int64
+	slice     int64
 	silent    map[string]bool // Parts that ClickHouse did not answer last time.
 
 	ticks, missed, unanswered, failed, firings atomic.Int64
@@ -83,7 +84,7 @@ func New(o Options) *Evaluator {
 	return &Evaluator{
 		options: o, log: o.Logger,
 		unsettled: map[class]map[*rule]bool{}, taken: map[stateKey]bool{}, evaluated: map[class]int64{},
-		past: map[pastKey]past{}, silent: map[string]bool{},
+		past: map[pastKey]past{}, silent: map[string]bool{}, slice: longestSlice,
 	}
 }
 

@@ -2,6 +2,7 @@ package evaluator
 
 import (
 	"maps"
+	"math"
 	"regexp"
 	"slices"
 
@@ -130,6 +131,17 @@ func (x *goalIndex) finish() {
 // fewOf is stats.Few, but never nil for no sites: nil stands for all of them.
 func fewOf[V any](sites map[int64]V) []int64 {
 	return stats.Few(slices.AppendSeq(make([]int64, 0, len(sites)), maps.Keys(sites)))
+}
+
+// earliest is the second up to which no goal counts for any trigger.
+func (x *goalIndex) earliest() int64 {
+	earliest := int64(math.MaxInt64)
+	for _, g := range x.tracked {
+		for _, r := range g.rules {
+			earliest = min(earliest, max(r.start, g.since))
+		}
+	}
+	return earliest
 }
 
 // matcher finds goals of buckets and remembers paths, which repeat by second.

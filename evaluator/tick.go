@@ -24,6 +24,7 @@ type Report struct {
 type tick struct {
 	now            int64
 	late, lookback int64
+	slice          int64 // See longestSlice.
 	stats          *stats.Client
 	plan           *plan
 	memory         *memory
@@ -75,7 +76,7 @@ func (e *Evaluator) evaluate(ctx context.Context, scheduled bool) (Report, error
 	}
 	e.follow(view)
 	t := &tick{
-		now: now, late: int64(e.options.LateEvents / time.Second), lookback: int64(e.options.Lookback / time.Second),
+		now: now, late: int64(e.options.LateEvents / time.Second), lookback: int64(e.options.Lookback / time.Second), slice: e.slice,
 		stats: e.options.Stats, plan: e.plan, memory: e.memory, past: e.past, taken: e.taken,
 		writer: writer{view, e.options.BaseURL, now},
 	}
@@ -93,6 +94,10 @@ func (e *Evaluator) evaluate(ctx context.Context, scheduled bool) (Report, error
 	}
 	part("closings", func() (*draft, error) { return t.closings(ctx) })
 	counted := part("goals", func() (*draft, error) { return t.completions(ctx) })
+	e.slice = longestSlice
+	if !counted {
+		e.slice = max(t.slice/4, shortestSlice)
+	}
 	evaluated := map[class]bool{}
 	for c := range e.plan.classes {
 		due, only := e.due(c, now, scheduled), e.unsettled[c]
