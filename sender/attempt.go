@@ -58,7 +58,7 @@ func (s *Sender) request(ctx context.Context, request *http.Request, d *delivery
 	var secrets []secret.Text
 	if d.format.Signed() {
 		var err error
-		if secrets, err = s.secretsOf(ctx, hook); err != nil {
+		if secrets, err = s.secretsOf(hook); err != nil {
 			if ctx.Err() != nil {
 				return outcome{cut: true, problem: "interrupted: the sidecar was stopped before this request"}
 			}

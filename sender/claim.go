@@ -9,30 +9,29 @@ import (
 	"plausible-webhooks/config/event"
 )
 
-// webhooksPerLook bounds the webhooks that one look at the queue finds; the
+// webhooksPerLook bounds the webhooks that one look at the queue passes; the
 // next look goes on after the last of them.
-const webhooksPerLook = 256
+const webhooksPerLook = 512
 
-// dueSQL names the webhooks that have something due, from after $1 on. It
-// steps from webhook to webhook along the index instead of reading every due
-// row: a backlog of a million costs as much as one of one.
+// dueSQL names the next webhooks that have something pending, from after $1
+// on, and tells whether some of it is to be sent now. It steps from webhook to
+// webhook along the index instead of reading every row: a backlog of a million
+// costs as much as one of one.
 const dueSQL = `
-with recursive queue (webhook_id) as (
-  (select webhook_id from plausible_webhooks.webhook_deliveries
+with recursive queue (webhook_id, step) as (
+  (select webhook_id, 1 from plausible_webhooks.webhook_deliveries
    where status = 'pending' and webhook_id > $1 order by webhook_id limit 1)
   union all
   select (select d.webhook_id from plausible_webhooks.webhook_deliveries d
-          where d.status = 'pending' and d.webhook_id > queue.webhook_id order by d.webhook_id limit 1)
-  from queue where queue.webhook_id is not null
+          where d.status = 'pending' and d.webhook_id > queue.webhook_id order by d.webhook_id limit 1), queue.step + 1
+  from queue where queue.webhook_id is not null and queue.step < $2
 )
-select h.id, h.format, h.secret
-from queue join plausible_webhooks.webhooks h on h.id = queue.webhook_id
-where h.enabled and exists (
+select h.id, h.format, h.secret, h.enabled and exists (
   select from plausible_webhooks.webhook_deliveries d
   where d.webhook_id = h.id and d.status = 'pending' and d.next_attempt_at <= now()
     and (d.claimed_until is null or d.claimed_until <= now()))
-order by h.id
-limit $2`
+from queue join plausible_webhooks.webhooks h on h.id = queue.webhook_id
+order by h.id`
 
 // claimSQL takes the oldest due deliveries of each webhook. A lease that has
 // lapsed belonged to a sender that crashed: its open attempt is closed, and
@@ -109,14 +108,18 @@ func (s *Sender) due(ctx context.Context) (webhooks []int64, last int64, err err
 		id     int64
 		format event.Format
 		secret *string
+		due    bool
 	}
 	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (c candidate, err error) {
-		return c, row.Scan(&c.id, &c.format, &c.secret)
+		return c, row.Scan(&c.id, &c.format, &c.secret, &c.due)
 	})
 	if err != nil {
 		return nil, 0, fmt.Errorf("look for due deliveries: %w", err)
 	}
 	for _, c := range found {
+		if !c.due {
+			continue
+		}
 		// Chat formats are not signed and need no secret.
 		if reason := s.usable(c.id, c.secret); reason == nil || !c.format.Signed() {
 			webhooks = append(webhooks, c.id)

@@ -20,10 +20,10 @@ const (
 
 // secretsOf returns the secrets that sign for a webhook now, the current one
 // first. A webhook without one gets it here, before its first request.
-func (s *Sender) secretsOf(ctx context.Context, hook *webhook) ([]secret.Text, error) {
+func (s *Sender) secretsOf(hook *webhook) ([]secret.Text, error) {
 	stored := hook.secret
 	if stored == nil || *stored == "" {
-		made, err := s.makeSecret(ctx, hook.id)
+		made, err := s.makeSecret(hook.id)
 		if err != nil {
 			return nil, err
 		}
@@ -41,7 +41,7 @@ func (s *Sender) secretsOf(ctx context.Context, hook *webhook) ([]secret.Text, e
 			secrets = append(secrets, previous)
 		case errors.Is(err, secret.ErrKeyMissing) || errors.Is(err, secret.ErrDamaged):
 			// The current secret signs; the old one is on its way out.
-			s.warnOnce(hook.id, "previous secret cannot be used, signing with the current one alone", err)
+			s.warnOnce(complaint{hook.id, unusablePrevious}, err)
 		default:
 			return nil, err
 		}
@@ -49,10 +49,17 @@ func (s *Sender) secretsOf(ctx context.Context, hook *webhook) ([]secret.Text, e
 	return secrets, nil
 }
 
+// newSecret is a secret made for a webhook that has none, as it is to be
+// stored.
+type newSecret struct {
+	webhook int64
+	sealed  string
+}
+
 // makeSecret gives a webhook its secret, sealed where there is a key. Of
 // several senders that do so at once one wins, and all return its secret, as
 // stored.
-func (s *Sender) makeSecret(ctx context.Context, webhook int64) (string, error) {
+func (s *Sender) makeSecret(webhook int64) (string, error) {
 	plain, err := secret.Generate(s.options.Random)
 	if err != nil {
 		return "", err
@@ -61,15 +68,44 @@ func (s *Sender) makeSecret(ctx context.Context, webhook int64) (string, error) 
 	if err != nil {
 		return "", err
 	}
-	if _, err := s.options.DB.Exec(ctx, `update plausible_webhooks.webhooks set secret = $2
-		where id = $1 and coalesce(secret, '') = ''`, webhook, sealed); err != nil {
-		return "", fmt.Errorf("store a new secret of webhook %d: %w", webhook, err)
+	stored, err := s.secrets.do(newSecret{webhook, sealed})
+	if err == nil && stored == "" {
+		err = fmt.Errorf("make a secret of webhook %d: it was deleted", webhook)
 	}
-	var stored string
-	if err := s.options.DB.QueryRow(ctx, `select coalesce(secret, '') from plausible_webhooks.webhooks where id = $1`, webhook).Scan(&stored); err != nil {
-		return "", fmt.Errorf("read the secret of webhook %d: %w", webhook, err)
+	return stored, err
+}
+
+// storeSecrets returns what is stored afterwards: empty, where the webhook is
+// gone.
+func (s *Sender) storeSecrets(ctx context.Context, made []newSecret) ([]string, error) {
+	ids, sealed := make([]int64, len(made)), make([]string, len(made))
+	for i, m := range made {
+		ids[i], sealed[i] = m.webhook, m.sealed
 	}
-	return stored, nil
+	if _, err := s.options.DB.Exec(ctx, `update plausible_webhooks.webhooks h set secret = m.secret
+		from unnest($1::bigint[], $2::text[]) as m (id, secret) where h.id = m.id and coalesce(h.secret, '') = ''`, ids, sealed); err != nil {
+		return nil, fmt.Errorf("store new secrets: %w", err)
+	}
+	// A statement of its own: another sender's secret may have come first, and
+	// is to be seen only now.
+	rows, err := s.options.DB.Query(ctx, `select id, coalesce(secret, '') from plausible_webhooks.webhooks where id = any ($1)`, ids)
+	if err != nil {
+		return nil, fmt.Errorf("read new secrets: %w", err)
+	}
+	stored := make(map[int64]string, len(made))
+	var id int64
+	var text string
+	if _, err := pgx.ForEachRow(rows, []any{&id, &text}, func() error {
+		stored[id] = text
+		return nil
+	}); err != nil {
+		return nil, fmt.Errorf("read new secrets: %w", err)
+	}
+	answers := make([]string, len(made))
+	for i, m := range made {
+		answers[i] = stored[m.webhook]
+	}
+	return answers, nil
 }
 
 // sealPlain encrypts the secrets that others wrote as plain text. A secret
@@ -117,17 +153,28 @@ func (s *Sender) usable(webhook int64, stored *string) error {
 	}
 	_, err := s.options.Keys.Open(*stored, webhooksTable, secretColumn, webhook)
 	if err == nil {
-		s.warned.Delete(webhook)
+		s.warned.Delete(complaint{webhook, unusableSecret})
 		s.explained.Delete(webhook)
 		return nil
 	}
-	s.warnOnce(webhook, "deliveries wait: the webhook's secret cannot be used", err)
+	s.warnOnce(complaint{webhook, unusableSecret}, err)
 	return err
 }
 
-func (s *Sender) warnOnce(webhook int64, message string, err error) {
-	if _, before := s.warned.Swap(webhook, struct{}{}); !before {
-		s.log.Error(message, "webhook", webhook, "error", err)
+// complaint is what is logged once for a webhook.
+type complaint struct {
+	webhook int64
+	message string
+}
+
+const (
+	unusableSecret   = "deliveries wait: the webhook's secret cannot be used"
+	unusablePrevious = "the webhook's previous secret cannot be used, signing with the current one alone"
+)
+
+func (s *Sender) warnOnce(c complaint, err error) {
+	if _, before := s.warned.Swap(c, struct{}{}); !before {
+		s.log.Error(c.message, "webhook", c.webhook, "error", err)
 	}
 }
 

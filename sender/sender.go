@@ -33,6 +33,7 @@ type Sender struct {
 	slots     *slots
 	held      *held
 
+	secrets  *batch[newSecret, string]
 	begins   *batch[beginning, *webhook]
 	results  *batch[result, struct{}]
 	releases *batch[beginning, struct{}]
@@ -41,7 +42,7 @@ type Sender struct {
 	freed  chan struct{} // There is room to claim more.
 	cursor int64         // The webhook after which the next look at the queue begins.
 
-	warned    sync.Map // Webhooks whose unusable secret was logged, by id.
+	warned    sync.Map // Complaints about secrets that were logged.
 	explained sync.Map // When deliveries of those webhooks were last told why they wait.
 
 	killOnce sync.Once
@@ -62,6 +63,7 @@ func New(o Options) *Sender {
 		killed:    make(chan struct{}),
 	}
 	s.held = newHeld(o, s.slots.isProven)
+	s.secrets = newBatch(false, s.storeSecrets)
 	s.begins = newBatch(false, s.beginAll)
 	s.results = newBatch(true, s.recordAll)
 	s.releases = newBatch(true, s.releaseAll)
@@ -91,6 +93,7 @@ func (s *Sender) Run(ctx context.Context) error {
 	defer cancelHard()
 	defer cancelWrites()
 
+	s.secrets.start(writes)
 	s.begins.start(writes)
 	s.results.start(writes)
 	s.releases.start(writes)
@@ -117,6 +120,7 @@ func (s *Sender) Run(ctx context.Context) error {
 	giveUp.Stop()
 	close(finished)
 	background.Wait()
+	s.secrets.stop()
 	s.begins.stop()
 	s.results.stop()
 	s.releases.stop()
