@@ -216,6 +216,9 @@ func TestTimeDisabledIsNotCaughtUp(t *testing.T) {
 	w := newWorld(t)
 	_, trigger := w.goals(1)
 	w.goal(config.Goal{SiteID: 1, EventName: "Signup"})
+	// One that is older: because of it the rows of before are read as well.
+	other := w.goal(config.Goal{SiteID: 1, EventName: "Other"})
+	w.trigger(config.Trigger{WebhookID: w.webhook(0), Type: event.GoalCompleted, GoalID: other, Repeat: true})
 	w.tick(0)
 	edit(w, w.tables.Triggers, trigger, func(t *config.Trigger) { t.Enabled = false })
 	w.tick(poll)
