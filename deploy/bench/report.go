@@ -42,6 +42,9 @@ func reportSend(ctx context.Context, db *pgxpool.Pool, begun time.Time, r *recei
 		last := latencies[len(latencies)-1]
 		fmt.Printf("%-38s %10.0f\n", "deliveries per second, to the last", float64(len(latencies))/last.Seconds())
 	}
+	if err := reportStages(ctx, db, begun); err != nil {
+		return err
+	}
 	fmt.Printf("%-38s %10d\n", "requests that receivers saw", requests)
 	fmt.Printf("%-38s %10d\n", "attempts in the log", attempts)
 	fmt.Printf("%-38s %10d\n", "delivered in the log", delivered)
@@ -53,6 +56,24 @@ func reportSend(ctx context.Context, db *pgxpool.Pool, begun time.Time, r *recei
 	case attempts < requests:
 		return fmt.Errorf("receivers saw %d requests, the log has %d attempts", requests, attempts)
 	}
+	return nil
+}
+
+// reportStages tells where the time went: until the evaluator had queued the
+// deliveries, and from there until their first attempts.
+func reportStages(ctx context.Context, db *pgxpool.Pool, begun time.Time) error {
+	var first, last, sent time.Time
+	var p50, p95 float64
+	if err := db.QueryRow(ctx, `select min(d.inserted_at), max(d.inserted_at), min(a.started_at),
+			percentile_cont(0.50) within group (order by extract(epoch from a.started_at - d.inserted_at)),
+			percentile_cont(0.95) within group (order by extract(epoch from a.started_at - d.inserted_at))
+		from plausible_webhooks.webhook_deliveries d
+		join plausible_webhooks.webhook_delivery_attempts a on a.delivery_id = d.id and a.attempt = 1`).Scan(&first, &last, &sent, &p50, &p95); err != nil {
+		return fmt.Errorf("measure the stages: %w", err)
+	}
+	fmt.Printf("%-38s %10s, last %s\n", "queued after the row, first", first.Sub(begun).Round(time.Millisecond), last.Sub(begun).Round(time.Millisecond))
+	fmt.Printf("%-38s %10s\n", "very first attempt after the row", sent.Sub(begun).Round(time.Millisecond))
+	fmt.Printf("%-38s %9.3fs, p95 %.3fs\n", "first attempt after being queued, p50", p50, p95)
 	return nil
 }
 
