@@ -96,6 +96,7 @@ func run(ctx context.Context, opts options) (err error) {
   export BASE_URL='%s' WEBHOOKS_PLAUSIBLE_URL='%[6]s'
   export WEBHOOKS_CA_FILE='%s' WEBHOOKS_ALLOWED_TARGETS=127.0.0.0/8
   go run ./cmd/plausible-webhooks check
+  go run ./cmd/plausible-webhooks migrate
   go run ./cmd/plausible-webhooks webhook add --site example.com --url '%s' --trigger traffic.spike,threshold=2
   go run ./cmd/plausible-webhooks run
 
