@@ -7,7 +7,7 @@ import (
 
 // commandLines are all commands.
 var commandLines = []string{
-	"", "migrate", "check", "version", "webhook", "webhook add", "webhook list", "webhook update", "webhook remove",
+	"", "run", "migrate", "check", "version", "delivery", "delivery list", "delivery show", "delivery resend", "webhook", "webhook add", "webhook list", "webhook update", "webhook remove",
 	"webhook test", "webhook rotate-secret",
 }
 

@@ -21,7 +21,11 @@ func newRegistry(h *health) *prometheus.Registry {
 		gauge("config_healthy", "0 while the settings in use may be out of date.", func() float64 { return number(h.follower.Status().Healthy) }),
 		gauge("config_revision", "Counts the changes of settings since the start.", func() float64 { return float64(h.follower.Status().Revision) }),
 		gauge("config_confirmed_timestamp_seconds", "When the settings in use were last known to be the present ones.", func() float64 {
-			return float64(h.follower.Status().Confirmed.Unix())
+			confirmed := h.follower.Status().Confirmed
+			if confirmed.IsZero() {
+				return 0
+			}
+			return float64(confirmed.Unix())
 		}),
 		gauge("sites", "Sites of this Plausible.", func() float64 {
 			if view := h.follower.View(); view != nil {

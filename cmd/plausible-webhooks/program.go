@@ -33,11 +33,12 @@ type program struct {
 
 // commands is the tree of commands. The order is that of the help.
 type commands struct {
-	Run     runCommand      `cmd:"" default:"1" help:"Follow the settings, evaluate triggers and send (also with no command)."`
-	Migrate migrateCommand  `cmd:"" help:"Create or upgrade the tables of the sidecar; run does it too."`
-	Check   checkCommand    `cmd:"" help:"Tell what is in order and how to mend what is not."`
-	Webhook webhookCommands `cmd:"" help:"Add, list, change, test and remove webhooks."`
-	Version versionCommand  `cmd:"" help:"Print the version."`
+	Run      runCommand       `cmd:"" default:"1" help:"Follow the settings, evaluate triggers and send (also with no command)."`
+	Migrate  migrateCommand   `cmd:"" help:"Create or upgrade the tables of the sidecar; run does it too."`
+	Check    checkCommand     `cmd:"" help:"Tell what is in order and how to mend what is not."`
+	Webhook  webhookCommands  `cmd:"" help:"Add, list, change, test and remove webhooks."`
+	Delivery deliveryCommands `cmd:"" help:"List deliveries, show what became of one, send again."`
+	Version  versionCommand   `cmd:"" help:"Print the version."`
 }
 
 type webhookCommands struct {
@@ -47,6 +48,12 @@ type webhookCommands struct {
 	Remove       removeWebhook `cmd:"" help:"Remove a webhook with its log."`
 	Test         testWebhook   `cmd:"" help:"Send a test event and tell what came of it."`
 	RotateSecret rotateSecret  `cmd:"" help:"Give a webhook a new secret; the old one goes on for a while."`
+}
+
+type deliveryCommands struct {
+	List   listDeliveries `cmd:"" help:"List deliveries, the newest first."`
+	Show   showDelivery   `cmd:"" help:"Show one delivery: payload, attempts, answers."`
+	Resend resendDelivery `cmd:"" help:"Send one again, or all of a webhook that have not arrived."`
 }
 
 const description = `Signed webhooks for self-hosted Plausible: a sidecar that reads Plausible's settings and visits, and calls a URL when traffic spikes or drops, or when a goal is completed.

@@ -9,8 +9,8 @@ import (
 
 	"plausible-webhooks/config/env"
 	"plausible-webhooks/config/event"
-	"plausible-webhooks/config/store"
 	"plausible-webhooks/config/target"
+	"plausible-webhooks/sender"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -46,7 +46,7 @@ func (c testWebhook) Run(ctx context.Context, p program) error {
 	}
 	if c.Event != "" {
 		if _, err := event.ParseType(c.Event); err != nil {
-			return &store.Invalid{Fields: []store.FieldError{{Field: "event", Message: err.Error()}}}
+			return mistake("event", "%v", err)
 		}
 	}
 	conn, err := connectMigrated(ctx, settings.Database)
@@ -54,7 +54,7 @@ func (c testWebhook) Run(ctx context.Context, p program) error {
 		return err
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
-	delivery, err := c.enqueue(ctx, p, openStore(conn, settings), settings)
+	delivery, err := c.enqueue(ctx, p, conn, settings)
 	if err != nil {
 		return err
 	}
@@ -71,16 +71,18 @@ func (c testWebhook) Run(ctx context.Context, p program) error {
 			return err
 		}
 	} else {
-		fmt.Fprintln(p.stdout, outcome.verdict(c.Wait))
+		fmt.Fprintln(p.stdout, verdict(outcome, c.Wait))
 	}
-	if outcome.Status != "delivered" && c.Wait > 0 {
+	if outcome.Status != sender.StatusDelivered && c.Wait > 0 {
 		return quietly{}
 	}
 	return nil
 }
 
-func (c testWebhook) enqueue(ctx context.Context, p program, s *store.Store, settings env.Settings) (delivery string, err error) {
-	w, err := s.Get(ctx, c.ID)
+// enqueue queues an invented event of the type that was asked for, or that the
+// webhook will meet first.
+func (c testWebhook) enqueue(ctx context.Context, p program, conn *pgx.Conn, settings env.Settings) (delivery string, err error) {
+	w, err := openStore(conn, settings).Get(ctx, c.ID)
 	if err != nil {
 		return "", err
 	}
@@ -88,9 +90,17 @@ func (c testWebhook) enqueue(ctx context.Context, p program, s *store.Store, set
 	if like == "" && len(w.Triggers) > 0 {
 		like = w.Triggers[0].Type
 	}
-	delivery, err = s.EnqueueTest(ctx, c.ID, like, settings.BaseURL.String(), p.now())
-	if errors.Is(err, store.ErrNotEnabled) {
-		return "", fmt.Errorf("%w: switch it on first with `plausible-webhooks webhook update %d --enable`", err, c.ID)
+	var of event.Site
+	if w.Domain != "" {
+		of = event.Site{ID: w.SiteID, Domain: w.Domain}
+	}
+	payload, err := event.Render(event.Example(p.now(), like, of, event.Webhook{ID: w.ID, Name: w.Name}, settings.BaseURL.String()), w.Format)
+	if err != nil {
+		return "", err
+	}
+	delivery, err = sender.EnqueueTest(ctx, conn, sender.Test{WebhookID: w.ID, SiteID: w.SiteID, Format: w.Format, Payload: payload})
+	if errors.Is(err, sender.ErrPaused) || errors.Is(err, sender.ErrDisabled) {
+		return "", fmt.Errorf("%w: `plausible-webhooks webhook update %d --enable`", err, c.ID)
 	}
 	if err == nil && !c.JSON {
 		fmt.Fprintf(p.stdout, "Test %s is on its way to %s.\n", delivery, target.Display(w.URL.Reveal()))
@@ -98,29 +108,9 @@ func (c testWebhook) enqueue(ctx context.Context, p program, s *store.Store, set
 	return delivery, err
 }
 
-// testOutcome has the columns of section 3 as keys.
-type testOutcome struct {
-	ID             string        `json:"id"`
-	WebhookID      int64         `json:"webhook_id"`
-	Status         string        `json:"status"`
-	Attempts       int           `json:"attempts"`
-	LastStatusCode *int          `json:"last_status_code"`
-	LastError      *string       `json:"last_error"`
-	Log            []testAttempt `json:"log"`
-}
-
-type testAttempt struct {
-	Attempt         int       `json:"attempt"`
-	StartedAt       time.Time `json:"started_at"`
-	DurationMS      *int      `json:"duration_ms"`
-	StatusCode      *int      `json:"status_code"`
-	Error           *string   `json:"error"`
-	ResponseExcerpt *string   `json:"response_excerpt"`
-}
-
 // watch reads the delivery until it is finished, the patience is over or
 // nobody seems to take it, and tells each attempt when it is done.
-func watch(ctx context.Context, conn *pgx.Conn, delivery string, patience time.Duration, narration io.Writer) (outcome testOutcome, err error) {
+func watch(ctx context.Context, conn *pgx.Conn, delivery string, patience time.Duration, narration io.Writer) (outcome sender.Detail, err error) {
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
 	unclaimed := time.NewTimer(unclaimedPatience)
@@ -129,19 +119,19 @@ func watch(ctx context.Context, conn *pgx.Conn, delivery string, patience time.D
 	defer again.Stop()
 	told := 0
 	for {
-		if outcome, err = readOutcome(ctx, conn, delivery); err != nil {
+		if outcome, err = sender.Show(ctx, conn, delivery); err != nil {
 			return outcome, err
 		}
-		for ; told < len(outcome.Log) && outcome.Log[told].done(); told++ {
-			fmt.Fprintln(narration, "  "+outcome.Log[told].line())
+		for ; told < len(outcome.AttemptLog) && done(outcome.AttemptLog[told]); told++ {
+			fmt.Fprintln(narration, "  "+attemptLine(outcome.AttemptLog[told]))
 		}
-		if outcome.Status != "pending" || patience == 0 {
+		if outcome.Status != sender.StatusPending || patience == 0 {
 			return outcome, nil
 		}
 		select {
 		case <-again.C:
 		case <-unclaimed.C:
-			if len(outcome.Log) == 0 {
+			if len(outcome.AttemptLog) == 0 {
 				return outcome, nil
 			}
 		case <-deadline.C:
@@ -152,31 +142,10 @@ func watch(ctx context.Context, conn *pgx.Conn, delivery string, patience time.D
 	}
 }
 
-func readOutcome(ctx context.Context, conn *pgx.Conn, delivery string) (o testOutcome, err error) {
-	err = conn.QueryRow(ctx, `select id::text, webhook_id, status, attempts, last_status_code, last_error
-		from plausible_webhooks.webhook_deliveries where id = $1::uuid`, delivery).
-		Scan(&o.ID, &o.WebhookID, &o.Status, &o.Attempts, &o.LastStatusCode, &o.LastError)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return o, fmt.Errorf("delivery %s is gone: its webhook was removed meanwhile", delivery)
-	}
-	if err != nil {
-		return o, fmt.Errorf("read delivery %s: %w", delivery, err)
-	}
-	rows, err := conn.Query(ctx, `select attempt, started_at, duration_ms, status_code, error, response_excerpt
-		from plausible_webhooks.webhook_delivery_attempts where delivery_id = $1::uuid order by attempt`, delivery)
-	if err != nil {
-		return o, fmt.Errorf("read the attempts of %s: %w", delivery, err)
-	}
-	if o.Log, err = pgx.CollectRows(rows, pgx.RowToStructByPos[testAttempt]); err != nil {
-		return o, fmt.Errorf("read the attempts of %s: %w", delivery, err)
-	}
-	return o, nil
-}
-
 // done tells a finished attempt from one that is under way.
-func (a testAttempt) done() bool { return a.DurationMS != nil || a.StatusCode != nil || a.Error != nil }
+func done(a sender.Attempt) bool { return a.DurationMS != nil || a.StatusCode != nil || a.Error != nil }
 
-func (a testAttempt) line() string {
+func attemptLine(a sender.Attempt) string {
 	text := fmt.Sprintf("attempt %d: ", a.Attempt)
 	switch {
 	case a.StatusCode != nil:
@@ -193,15 +162,15 @@ func (a testAttempt) line() string {
 	return text
 }
 
-func (o testOutcome) verdict(waited time.Duration) string {
+func verdict(o sender.Detail, waited time.Duration) string {
 	switch {
-	case o.Status == "delivered":
+	case o.Status == sender.StatusDelivered:
 		return "Delivered."
-	case o.Status != "pending":
+	case o.Status != sender.StatusPending:
 		return "Not delivered: " + o.Status + ". Look at the attempts: plausible-webhooks delivery show " + o.ID
 	case waited == 0:
 		return "See what came of it: plausible-webhooks delivery show " + o.ID
-	case len(o.Log) == 0:
+	case len(o.AttemptLog) == 0:
 		return "Nobody has taken it yet: is `plausible-webhooks run` running? It waits in the queue."
 	default:
 		return "Not delivered yet; it is tried again. See: plausible-webhooks delivery show " + o.ID

@@ -156,8 +156,11 @@ func flagOf(field string) string {
 	if strings.HasPrefix(field, "drop") {
 		return "--remove-trigger"
 	}
-	if field == store.FieldSecret {
+	switch field {
+	case store.FieldSecret:
 		return "--secret-file"
+	case "id":
+		return "id"
 	}
 	return "--" + field
 }

@@ -130,7 +130,7 @@ func TestWebhookTestTellsEachAttempt(t *testing.T) {
 		t.Errorf("the example is of %s; want the webhook's first trigger's type", example)
 	}
 	told := decode(t, s.run("webhook", "test", "1", "--json").stdout)
-	if told["status"] != "delivered" || len(told["log"].([]any)) != 2 {
+	if told["status"] != "delivered" || len(told["attempt_log"].([]any)) != 2 {
 		t.Errorf("webhook test --json = %v", told)
 	}
 }

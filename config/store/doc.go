@@ -2,10 +2,9 @@
 // the settings page: it validates what a person asks for, writes it, and reads
 // it back the way a person looks at it.
 //
-// Its limit: it evaluates nothing and sends nothing. Deliveries are the
-// evaluator's to write and the sender's to list, but for the test that a person
-// asks for. Rows that others write with plain SQL are read as they are, however
-// odd.
+// Its limit: it evaluates nothing and sends nothing, and deliveries are the
+// sender's to list. Rows that others write with plain SQL are read as they are,
+// however odd.
 //
 // Invariants:
 //
