@@ -58,7 +58,10 @@ func benchSend(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	receivers := startReceivers()
+	receivers, err := startReceivers()
+	if err != nil {
+		return err
+	}
 	defer receivers.stop()
 	caFile, err := receivers.caFile(dir)
 	if err != nil {
