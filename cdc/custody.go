@@ -10,7 +10,7 @@ import (
 )
 
 // purgeAfter is how long a site must have been missing before its webhooks are
-// deleted (CONTRACT section 3).
+// deleted (deploy/REFERENCE.md section 3).
 const purgeAfter = 24 * time.Hour
 
 // custodyResult counts webhooks.

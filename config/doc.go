@@ -14,6 +14,6 @@
 //     readers share it without locks.
 //   - Neither a URL nor a secret is part of the view: the sender reads both
 //     afresh before each attempt, and nobody else needs them.
-//   - Consolidated sites do not exist for us (CONTRACT section 3), so they
+//   - Consolidated sites do not exist for us (deploy/REFERENCE.md section 3), so they
 //     never enter a view.
 package config

@@ -122,7 +122,7 @@ type Trigger struct {
 }
 
 // StartedAt is the moment from which the trigger counts: its insertion or its
-// last restart, its own or its webhook's (CONTRACT section 5). A later change
+// last restart, its own or its webhook's (deploy/REFERENCE.md section 5). A later change
 // of its goal's definition moves it further; that is the evaluator's to see.
 func (t Trigger) StartedAt(w Webhook) time.Time {
 	start := t.InsertedAt

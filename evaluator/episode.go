@@ -70,7 +70,7 @@ type firing struct {
 }
 
 // evaluationsToRecover is how many evaluations in a row must find the
-// condition false before an episode is over (CONTRACT section 5).
+// condition false before an episode is over (deploy/REFERENCE.md section 5).
 const evaluationsToRecover = 2
 
 // next is the transition of a traffic trigger on one site. Its table is in

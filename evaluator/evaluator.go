@@ -40,7 +40,7 @@ type Options struct {
 	interrupt func(point string) error
 }
 
-// Defaults of CONTRACT section 1.
+// Defaults of deploy/REFERENCE.md section 1.
 const (
 	DefaultPollInterval = 5 * time.Second
 	DefaultLookback     = 24 * time.Hour

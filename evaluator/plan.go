@@ -8,7 +8,7 @@ import (
 	"plausible-webhooks/config/event"
 )
 
-// The defaults of CONTRACT section 3, in seconds.
+// The defaults of deploy/REFERENCE.md section 3, in seconds.
 const (
 	defaultSpikeWindow   = 300
 	defaultDropWindow    = 43200

@@ -13,7 +13,7 @@ import (
 )
 
 // doubtfulAfter is the duration from which an attempt makes its webhook
-// doubtful (CONTRACT section 1, WEBHOOKS_CONCURRENCY).
+// doubtful (deploy/REFERENCE.md section 1, WEBHOOKS_CONCURRENCY).
 const doubtfulAfter = time.Second
 
 // errNotOurs means that a delivery is not to be sent by us now: it was taken
@@ -97,7 +97,7 @@ func (s *Sender) compose(ctx context.Context, request *http.Request, d *delivery
 // receiver did is a warning only when it keeps a delivery from arriving.
 func (s *Sender) logAttempt(d *delivery, hook *webhook, result outcome) {
 	fields := []any{"webhook", d.webhook, "target", target.Display(hook.url), "delivery", d.id, "event", d.event,
-		"attempt", d.attempts, "duration", result.duration.Round(time.Millisecond)}
+		"attempt", d.attempts, "duration", result.duration.Round(time.Millisecond).String()}
 	if result.answered {
 		fields = append(fields, "status", result.status)
 	}

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// maxRetryAfter bounds what a receiver may ask us to wait (CONTRACT section 4).
+// maxRetryAfter bounds what a receiver may ask us to wait (deploy/REFERENCE.md section 4).
 const maxRetryAfter = 60 * time.Second
 
 // ending is what follows an attempt.

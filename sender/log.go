@@ -19,7 +19,7 @@ type Database interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
-// The statuses of a delivery (CONTRACT section 3).
+// The statuses of a delivery (deploy/REFERENCE.md section 3).
 const (
 	StatusPending   = "pending"
 	StatusDelivered = "delivered"
@@ -32,8 +32,8 @@ func Statuses() []string {
 	return []string{StatusPending, StatusDelivered, StatusFailed, StatusCancelled}
 }
 
-// Entry is one delivery of the log; its JSON keys are the columns of CONTRACT
-// section 3.
+// Entry is one delivery of the log; its JSON keys are the columns of
+// deploy/REFERENCE.md section 3.
 type Entry struct {
 	ID             string     `json:"id"`
 	WebhookID      int64      `json:"webhook_id"`

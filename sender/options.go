@@ -17,7 +17,7 @@ import (
 )
 
 // Options are what a Sender depends on. DB and Rules must be set; start from
-// Defaults for the numbers (CONTRACT section 1).
+// Defaults for the numbers (deploy/REFERENCE.md section 1).
 type Options struct {
 	DB *pgxpool.Pool // Migrated; a handful of connections is enough.
 
@@ -47,7 +47,7 @@ type Options struct {
 	Now    func() time.Time // For the webhook-timestamp and Retry-After; nil: time.Now.
 }
 
-// Defaults returns the numbers of CONTRACT section 1.
+// Defaults returns the numbers of deploy/REFERENCE.md section 1.
 func Defaults() Options {
 	return Options{
 		Rules:                 target.Rules{AllowedPorts: target.DefaultPorts()},

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	excerptBytes = 1 << 10 // Of an answer, in the log (CONTRACT section 3).
+	excerptBytes = 1 << 10 // Of an answer, in the log (deploy/REFERENCE.md section 3).
 	errorBytes   = 400     // Of an error text, in the log.
 )
 

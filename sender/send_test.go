@@ -69,7 +69,7 @@ func TestRequestIsSigned(t *testing.T) {
 	}
 }
 
-// This one is in real time: 1, 2 and 4 s, as CONTRACT section 1 says.
+// This one is in real time: 1, 2 and 4 s, as deploy/REFERENCE.md section 1 says.
 func TestFailsThreeTimesThenAccepts(t *testing.T) {
 	t.Parallel()
 	b := newBed(t)

@@ -18,7 +18,7 @@ const (
 	settleInterval = 5 * time.Second
 
 	// stopPatience is how long attempts in flight may go on after the end was
-	// asked for (CONTRACT section 2), lastWrites how long their records may
+	// asked for (deploy/REFERENCE.md section 2), lastWrites how long their records may
 	// take then. Container runtimes kill after ten seconds.
 	stopPatience = 8 * time.Second
 	lastWrites   = 1500 * time.Millisecond

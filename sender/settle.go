@@ -10,7 +10,7 @@ import (
 
 const (
 	// pausedPatience is how long the deliveries of a webhook that a person
-	// paused wait for it (CONTRACT section 3).
+	// paused wait for it (deploy/REFERENCE.md section 3).
 	pausedPatience = 24 * time.Hour
 
 	settleBatch = 1000

@@ -23,7 +23,7 @@ type message struct {
 	payload []byte
 }
 
-// headers are those of CONTRACT section 4, for an attempt at a time. Every
+// headers are those of deploy/REFERENCE.md section 4, for an attempt at a time. Every
 // secret signs, the current one first; chat formats are not signed.
 func (m message) headers(version string, at time.Time, secrets []secret.Text) (http.Header, error) {
 	timestamp := strconv.FormatInt(at.Unix(), 10)

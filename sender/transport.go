@@ -20,7 +20,7 @@ import (
 
 const (
 	answerHeaderBytes = 64 << 10
-	answerBodyBytes   = 64 << 10 // CONTRACT section 4.
+	answerBodyBytes   = 64 << 10 // deploy/REFERENCE.md section 4.
 
 	sessionsKept = 1024 // TLS sessions, of as many hosts.
 

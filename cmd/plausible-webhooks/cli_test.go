@@ -20,7 +20,13 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-func TestMain(m *testing.M) { os.Exit(stack.Main(m)) }
+func TestMain(m *testing.M) {
+	code := stack.Main(m)
+	if binaryDir != "" {
+		_ = os.RemoveAll(binaryDir) // A leftover in the folder for temporary files is no failure.
+	}
+	os.Exit(code)
+}
 
 // update rewrites the golden files: UPDATE_GOLDEN=1 go test ./cmd/...
 var update = os.Getenv("UPDATE_GOLDEN") != ""

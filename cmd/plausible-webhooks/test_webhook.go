@@ -33,7 +33,7 @@ Examples:
 }
 
 // unclaimedPatience is after how long it looks as if no sidecar were running:
-// a due delivery goes out within a second (CONTRACT section 3).
+// a due delivery goes out within a second (deploy/REFERENCE.md section 3).
 const unclaimedPatience = 4 * time.Second
 
 // outcomeInterval is how often the delivery's row is read while waiting.

@@ -1,4 +1,4 @@
-// Package env turns the environment into settings (CONTRACT section 1).
+// Package env turns the environment into settings (deploy/REFERENCE.md section 1).
 //
 // It reads, it does not act: no name is resolved, no connection opened, and
 // everything it looks at comes in as a Source. Values are checked as far as

@@ -53,7 +53,7 @@ type Period struct {
 // Reason says why an episode has ended.
 type Reason string
 
-// The reasons of CONTRACT section 5.
+// The reasons of deploy/REFERENCE.md section 5.
 const (
 	Recovered Reason = "recovered" // The condition no longer holds.
 	Changed   Reason = "changed"   // Trigger, webhook or threshold changed so that it no longer applies.

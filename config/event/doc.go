@@ -1,5 +1,5 @@
 // Package event holds what a webhook tells: the types of events, their data,
-// the standard JSON payload (CONTRACT section 5) and the texts for chat
+// the standard JSON payload (deploy/REFERENCE.md section 5) and the texts for chat
 // services.
 //
 // The package is pure: it reads no clock, no database and no environment, and

@@ -8,7 +8,7 @@ import (
 // Format names the shape of a request's body: webhooks.format.
 type Format string
 
-// The formats of CONTRACT section 3.
+// The formats of deploy/REFERENCE.md section 3.
 const (
 	Standard   Format = "standard"
 	Slack      Format = "slack"
@@ -33,7 +33,7 @@ func ParseFormat(s string) (Format, error) {
 	return "", fmt.Errorf("unknown format %q: use one of %s", s, list(Formats()))
 }
 
-// ContentType is the Content-Type header of a body in this format (CONTRACT
+// ContentType is the Content-Type header of a body in this format (deploy/REFERENCE.md
 // section 4).
 func (f Format) ContentType() string {
 	if f == Ntfy {

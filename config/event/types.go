@@ -10,7 +10,7 @@ import (
 // X-Webhook-Event header and webhook_deliveries.event_type.
 type Type string
 
-// The event types of CONTRACT section 5.
+// The event types of deploy/REFERENCE.md section 5.
 const (
 	TrafficSpike      Type = "traffic.spike"
 	TrafficSpikeEnded Type = "traffic.spike.ended"
@@ -20,7 +20,7 @@ const (
 	WebhookTest       Type = "webhook.test"
 )
 
-// Types returns every event type, in the order of CONTRACT section 5.
+// Types returns every event type, in the order of deploy/REFERENCE.md section 5.
 func Types() []Type {
 	return []Type{TrafficSpike, TrafficSpikeEnded, TrafficDrop, TrafficDropEnded, GoalCompleted, WebhookTest}
 }

@@ -49,7 +49,7 @@ func oneRow(t *testing.T, conn *pgx.Conn, sql string, args ...any) map[string]an
 	return row
 }
 
-// Defaults are those of CONTRACT section 3: what is enough to insert.
+// Defaults are those of deploy/REFERENCE.md section 3: what is enough to insert.
 func TestDefaultsOfMinimalInserts(t *testing.T) {
 	conn := migrated(t)
 	webhook := insertWebhook(t, conn)
@@ -197,7 +197,7 @@ func TestUUIDsAreVersion7InOrderOfTime(t *testing.T) {
 	}
 }
 
-// Whoever writes a row, restarted_at and updated_at follow CONTRACT sections 3
+// Whoever writes a row, restarted_at and updated_at follow deploy/REFERENCE.md sections 3
 // and 5.
 func TestTouchedTimes(t *testing.T) {
 	tests := []struct {

@@ -23,7 +23,7 @@ const (
 	derivationInfo = "plausible-webhooks secrets at rest v1"
 )
 
-// Keyring encrypts and decrypts secrets at rest (CONTRACT section 3). The zero
+// Keyring encrypts and decrypts secrets at rest (deploy/REFERENCE.md section 3). The zero
 // value holds no key. A Keyring is immutable and safe for concurrent use.
 type Keyring struct {
 	current string // Key id of the key that seals; empty: none.

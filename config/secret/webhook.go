@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// The bounds of a webhook's secret (CONTRACT section 4; Standard Webhooks 1.0
+// The bounds of a webhook's secret (deploy/REFERENCE.md section 4; Standard Webhooks 1.0
 // recommends 24 to 64 bytes).
 const (
 	whsecPrefix = "whsec_"

@@ -13,7 +13,7 @@ import (
 // siteLock separates our advisory locks on sites from everyone else's.
 const siteLock = 0x706c_7768
 
-// The names under which secrets are sealed (CONTRACT section 3: associated
+// The names under which secrets are sealed (deploy/REFERENCE.md section 3: associated
 // data is table, column and id).
 const (
 	secretsTable         = "webhooks"

@@ -42,7 +42,7 @@ const (
 )
 
 // EnsureInstance brings the rows of the environment's webhook in step with the
-// environment, at each start (CONTRACT section 3). Id is zero where there is
+// environment, at each start (deploy/REFERENCE.md section 3). Id is zero where there is
 // no such row. Rows are never deleted, so that ids stay; a trigger that is no
 // longer asked for is disabled. A changed secret rotates with DefaultOverlap.
 func (s *Store) EnsureInstance(ctx context.Context, wanted Instance) (id int64, change InstanceChange, err error) {

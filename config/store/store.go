@@ -13,14 +13,14 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// MaxTriggers is how many triggers one webhook may have (CONTRACT section 1).
+// MaxTriggers is how many triggers one webhook may have (deploy/REFERENCE.md section 1).
 const MaxTriggers = 100
 
 // DefaultMaxPerSite is the default of WEBHOOKS_MAX_PER_SITE.
 const DefaultMaxPerSite = 20
 
 // DefaultOverlap is how long the old secret goes on signing after a rotation
-// (CONTRACT section 4).
+// (deploy/REFERENCE.md section 4).
 const DefaultOverlap = 24 * time.Hour
 
 // MaxOverlap bounds the overlap of a rotation: whoever needs longer has not

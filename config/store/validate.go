@@ -18,7 +18,7 @@ import (
 const MaxNameLength = 100
 
 // Windows are the evaluation windows that a traffic trigger may have, in
-// seconds (CONTRACT section 3).
+// seconds (deploy/REFERENCE.md section 3).
 func Windows() []int { return []int{60, 300, 900, 1800, 3600, 10800, 21600, 43200, 86400} }
 
 // checkURL returns the URL in the form that is stored.

@@ -45,7 +45,7 @@ type Trigger struct {
 	GoalName string
 
 	// Broken reports that the goal is gone or belongs to another site: such a
-	// trigger never fires (CONTRACT section 3).
+	// trigger never fires (deploy/REFERENCE.md section 3).
 	Broken bool
 
 	UpdatedAt time.Time
@@ -79,7 +79,7 @@ type Changes struct {
 }
 
 // TriggerSpec is a trigger as a person enters it. Zero values take the
-// defaults of CONTRACT section 3.
+// defaults of deploy/REFERENCE.md section 3.
 type TriggerSpec struct {
 	Type            event.Type
 	Goal            string // Display name; empty: every goal of the site, or GoalID.

@@ -6,7 +6,7 @@ import (
 )
 
 // OwnServer is a server of the installation itself, which no webhook may
-// reach, whatever is allowed (CONTRACT section 1).
+// reach, whatever is allowed (deploy/REFERENCE.md section 1).
 type OwnServer struct {
 	// Host is a name or an address. Empty: every address of this machine, as
 	// a listener without a host has it.

@@ -21,7 +21,7 @@ type Rules struct {
 // DefaultPorts is the default of WEBHOOKS_ALLOWED_PORTS.
 func DefaultPorts() []uint16 { return []uint16{443, 8443} }
 
-// Allowed is one entry of WEBHOOKS_ALLOWED_TARGETS. What it grants (CONTRACT
+// Allowed is one entry of WEBHOOKS_ALLOWED_TARGETS. What it grants (deploy/REFERENCE.md
 // section 1):
 //
 //   - with a port (host:port, CIDR:port): that port there, by https and http;

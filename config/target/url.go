@@ -227,7 +227,7 @@ func (u URL) Port() uint16 {
 }
 
 // Display returns scheme and host of any stored URL, for lists, logs, errors
-// and metrics (CONTRACT section 3), and a fixed text for what is not a URL of
+// and metrics (deploy/REFERENCE.md section 3), and a fixed text for what is not a URL of
 // http or https.
 func Display(raw string) string {
 	// Whoever wrote the row directly may have put a user name or a fragment
