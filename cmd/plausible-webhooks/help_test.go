@@ -7,8 +7,9 @@ import (
 
 // commandLines are all commands.
 var commandLines = []string{
-	"", "run", "migrate", "check", "version", "delivery", "delivery list", "delivery show", "delivery resend", "webhook", "webhook add", "webhook list", "webhook update", "webhook remove",
-	"webhook test", "webhook rotate-secret",
+	"", "run", "migrate", "check", "version",
+	"webhook", "webhook add", "webhook list", "webhook update", "webhook remove", "webhook test", "webhook rotate-secret",
+	"delivery", "delivery list", "delivery show", "delivery resend",
 }
 
 func TestHelpOfEachCommand(t *testing.T) {
