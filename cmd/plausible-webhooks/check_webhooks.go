@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"plausible-webhooks/config"
 	"plausible-webhooks/config/env"
 	"plausible-webhooks/config/schema"
 	"plausible-webhooks/config/secret"
@@ -65,8 +66,11 @@ func checkURLs(ctx context.Context, s *store.Store, settings env.Settings) []fin
 				fmt.Sprintf("plausible-webhooks webhook update %d --url https://…", w.ID)))
 		}
 		if w.Disabled() {
-			found = append(found, warning(name, fmt.Sprintf("webhook %d to %s is disabled: %s", w.ID, target.Display(w.URL.Reveal()), w.DisabledReason),
-				fmt.Sprintf("plausible-webhooks webhook update %d --enable", w.ID)))
+			mend := fmt.Sprintf("plausible-webhooks webhook update %d --enable", w.ID)
+			if w.ManagedBy == config.ManagedByEnvironment {
+				mend = "correct WEBHOOKS_URL if need be and restart run, which switches it on again"
+			}
+			found = append(found, warning(name, fmt.Sprintf("webhook %d to %s is disabled: %s", w.ID, target.Display(w.URL.Reveal()), w.DisabledReason), mend))
 		}
 	}
 	if len(found) == 0 {
