@@ -171,7 +171,7 @@ Everything stays up until Ctrl-C. To play with it:
   receiver              curl '%[5]s'
                         curl -X POST '%[5]s?path=/ops&do=fail:3'   (also hang, slow:4s, redirect:URL, 410, …)
   sidecar               %[6]s/readyz and /metrics
-  commands              export DATABASE_URL='%[4]s' BASE_URL='%[1]s'
+  commands              export DATABASE_URL='%[4]s' BASE_URL='%[1]s' WEBHOOKS_ALLOWED_TARGETS=127.0.0.0/8
                         %[7]s webhook list
 `, s.web.URL(), plausible.DemoEmail, plausible.DemoPassword, s.database,
 		s.receiver.HTTPURL("/_control"), "http://"+s.sidecar.Admin, s.sidecar.Binary))
