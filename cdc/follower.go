@@ -2,6 +2,7 @@ package cdc
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -147,6 +148,7 @@ func (f *Follower) publish(changed config.Tables) {
 	}
 	if was := f.View(); was != nil {
 		f.view.Store(was.Next(changed))
+		f.tell(changed)
 	} else {
 		f.view.Store(config.NewView(changed))
 	}
@@ -159,6 +161,28 @@ func (f *Follower) publish(changed config.Tables) {
 	for ch := range f.subscribers {
 		signal(ch)
 	}
+}
+
+// tell logs which tables have changed: for operators where it is our own, for
+// whoever looks closely where Plausible changes its sites and goals all day.
+func (f *Follower) tell(changed config.Tables) {
+	var tables []string
+	for _, table := range []struct {
+		name    string
+		changed bool
+	}{
+		{"sites", changed.Sites != nil}, {"goals", changed.Goals != nil}, {"notifications", changed.Notifications != nil},
+		{"webhooks", changed.Webhooks != nil}, {"triggers", changed.Triggers != nil},
+	} {
+		if table.changed {
+			tables = append(tables, table.name)
+		}
+	}
+	level := hclog.Debug
+	if changed.Webhooks != nil || changed.Triggers != nil {
+		level = hclog.Info
+	}
+	f.options.Log.Log(level, "configuration changed", "tables", strings.Join(tables, ", "), "revision", f.View().Revision)
 }
 
 // tables are those of the present view; all nil before the first.

@@ -45,7 +45,11 @@ func (n *narrator) retell(log io.Reader) {
 			continue
 		}
 		message, _ := entry["@message"].(string)
-		if level, _ := entry["@level"].(string); level == "warn" || level == "error" {
+		level, _ := entry["@level"].(string)
+		if level == "debug" && message == "evaluated" {
+			continue // Every other second, whether there is something to tell or not.
+		}
+		if level == "warn" || level == "error" {
 			message = strings.ToUpper(level) + " " + message
 		}
 		var details []string

@@ -166,6 +166,7 @@ func (s *set) startSidecar(ctx context.Context) error {
 		"WEBHOOKS_CA_FILE="+caFile,
 		"WEBHOOKS_ALLOWED_TARGETS=127.0.0.0/8",
 		"WEBHOOKS_LOG_FORMAT=json",
+		"WEBHOOKS_LOG_LEVEL=debug", // Deliveries that arrive are told at this level.
 	), write)
 	if err != nil {
 		return err
