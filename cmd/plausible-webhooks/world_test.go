@@ -193,7 +193,7 @@ func (w *world) addHook(site int64, path, secret string) int64 {
 }
 
 // addTrigger makes a trigger and returns when it counts from: rows of its own
-// second are not its own (CONTRACT section 5).
+// second are not its own (deploy/REFERENCE.md section 5).
 func (w *world) addTrigger(webhook int64, typ string, threshold int) (from time.Time) {
 	w.t.Helper()
 	at := value[time.Time](w, `insert into plausible_webhooks.webhook_triggers (webhook_id, type, threshold)
