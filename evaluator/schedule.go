@@ -49,10 +49,12 @@ func (e *Evaluator) due(c class, now int64, scheduled bool) bool {
 	return !known || now < last || now-last >= wait
 }
 
-// settle notes what a committed tick has evaluated.
-func (e *Evaluator) settle(now int64, evaluated map[class]bool, counted, purged bool) {
+// settle notes what a committed tick has evaluated. One out of turn leaves the
+// rhythm alone: counted from it, the next tick on schedule could come too soon
+// for a class, and the one after that later than a poll interval.
+func (e *Evaluator) settle(now int64, scheduled bool, evaluated map[class]bool, counted, purged bool) {
 	for c, whole := range evaluated {
-		if whole {
+		if whole && scheduled {
 			e.evaluated[c] = now
 		}
 		delete(e.unsettled, c)

@@ -123,7 +123,7 @@ func (e *Evaluator) evaluate(ctx context.Context, scheduled bool) (Report, error
 		e.memory = nil
 		return report, err
 	}
-	e.settle(now, evaluated, counted, purge)
+	e.settle(now, scheduled, evaluated, counted, purge)
 	report.Classes = len(evaluated)
 	report.States = len(whole.traffic) + len(whole.goals) + len(whole.definitions) + len(whole.removed)
 	report.Firings = int(delivered)
