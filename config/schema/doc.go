@@ -6,8 +6,12 @@
 //
 // Invariants:
 //
-//   - Migrations only add. An older sidecar therefore works on a newer schema,
-//     which is what a rolling upgrade needs; Migrate leaves a newer one alone.
+//   - Migrations only add, or allow more than before. An older sidecar
+//     therefore works on a newer schema, which is what a rolling upgrade needs;
+//     Migrate leaves a newer one alone.
+//   - A migration of a table that is in use gives way to whoever holds it, and
+//     leaves the version as it was: waiting for the lock would keep everyone
+//     else from the table.
 //   - Several processes may call Migrate at once: one works, the others wait
 //     for it and find nothing left to do.
 //   - Each migration is one transaction; a killed process leaves the version

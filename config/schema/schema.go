@@ -3,10 +3,12 @@ package schema
 import (
 	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/tern/v2/migrate"
 )
 
@@ -115,8 +117,21 @@ func upgrade(ctx context.Context, conn *pgx.Conn, scripts fs.FS, wanted int32) (
 		return Result{}, fmt.Errorf("read embedded migrations: %w", err)
 	}
 	if err := migrator.Migrate(ctx); err != nil {
-		return Result{}, fmt.Errorf("migrate schema %s from version %d to %d: %w", Name, from, result.Wanted, err)
+		remedy := ""
+		if held(err) {
+			remedy = " (another session, a dump perhaps, holds one of its tables: try again once it is done, as `run` does by itself)"
+		}
+		return Result{}, fmt.Errorf("migrate schema %s from version %d to %d%s: %w", Name, from, result.Wanted, remedy, err)
 	}
 	result.To = result.Wanted
 	return result, nil
+}
+
+// lockNotAvailable is the SQLSTATE of a lock_timeout that has run out.
+const lockNotAvailable = "55P03"
+
+// held reports whether a migration gave way to another session's lock.
+func held(err error) bool {
+	var failed *pgconn.PgError
+	return errors.As(err, &failed) && failed.Code == lockNotAvailable
 }

@@ -220,6 +220,7 @@ func TestTouchedTimes(t *testing.T) {
 		{name: "recovery changed", table: "webhook_triggers", update: "notify_recovery = true", updated: true},
 		{name: "trigger switched off", table: "webhook_triggers", update: "enabled = false", updated: true},
 		{name: "trigger untouched", table: "webhook_triggers", update: "type = type"},
+		{name: "made a goal.threshold", table: "webhook_triggers", update: "type = 'goal.threshold', threshold = 9", restarted: true, updated: true},
 	}
 	conn := migrated(t)
 	for _, test := range tests {
@@ -234,6 +235,32 @@ func TestTouchedTimes(t *testing.T) {
 				t.Errorf("set %s: restarted %v, updated %v; want %v, %v", test.update, restarted, updated, test.restarted, test.updated)
 			}
 		})
+	}
+}
+
+// What restarts a trigger is the same for every type: goal.threshold came
+// after the function that watches over it.
+func TestTouchedTimesOfAGoalThreshold(t *testing.T) {
+	tests := []struct {
+		update    string
+		restarted bool
+	}{
+		{"goal_id = 5", true}, {"type = 'goal.completed'", true}, {"goal_id = null", true},
+		{"threshold = 10", false}, {"window_seconds = 300", false}, {"notify_recovery = true", false}, {"repeat = false", false}, {"enabled = false", false},
+	}
+	conn := migrated(t)
+	for _, test := range tests {
+		var id int64
+		queryRow(t, conn, &id, `insert into plausible_webhooks.webhook_triggers (webhook_id, type, goal_id, threshold)
+			values ($1, 'goal.threshold', 4, 9) returning id`, insertWebhook(t, conn))
+		restarted, updated := touched(t, conn, "webhook_triggers", test.update, id)
+		if restarted != test.restarted || !updated {
+			t.Errorf("set %s: restarted %v, updated %v; want %v, true", test.update, restarted, updated, test.restarted)
+		}
+		exec(t, conn, "update plausible_webhooks.webhook_triggers set enabled = false where id = $1", id)
+		if restarted, _ := touched(t, conn, "webhook_triggers", "enabled = true", id); !restarted {
+			t.Errorf("set %s, then switched off and on: not restarted; want it", test.update)
+		}
 	}
 }
 
