@@ -19,12 +19,13 @@ type Webhook struct {
 // receiver need not know them. Nil where a value has no meaning for the type.
 type Trigger struct {
 	ID              int64 `json:"id"`
-	Threshold       *int  `json:"threshold"`        // Visitors; nil for goals.
-	WindowSeconds   *int  `json:"window_seconds"`   // Nil for goals.
+	Threshold       *int  `json:"threshold"`        // Visitors, or completions of GoalThreshold; nil for GoalCompleted.
+	WindowSeconds   *int  `json:"window_seconds"`   // Nil for GoalCompleted.
 	CooldownSeconds *int  `json:"cooldown_seconds"` // Zero: no cooldown.
 }
 
-// Episode is one stretch of time during which a traffic condition holds.
+// Episode is one stretch of time during which a condition holds: one of a
+// site's traffic, or of one goal's completions.
 type Episode struct {
 	ID        string    `json:"id"` // The same in all firings and in the end of one episode.
 	StartedAt time.Time `json:"started_at"`
@@ -57,7 +58,7 @@ type Reason string
 const (
 	Recovered Reason = "recovered" // The condition no longer holds.
 	Changed   Reason = "changed"   // Trigger, webhook or threshold changed so that it no longer applies.
-	Removed   Reason = "removed"   // Trigger, webhook or site is gone.
+	Removed   Reason = "removed"   // Trigger, webhook, goal or site is gone.
 )
 
 // Origin is what every firing has in common.
@@ -119,6 +120,30 @@ type GoalData struct {
 	DashboardURL string  `json:"dashboard_url"`
 }
 
+// GoalThresholdData is the data of GoalThreshold.
+type GoalThresholdData struct {
+	Origin
+	Episode       Episode `json:"episode"`
+	Goal          Goal    `json:"goal"`
+	Conversions   int     `json:"conversions"` // Completions within the window; of a scroll goal, visitors who reached it.
+	Visitors      int     `json:"visitors"`
+	WindowSeconds int     `json:"window_seconds"`
+	TopSources    []Count `json:"top_sources"` // At most 3, without "Direct / None".
+	DashboardURL  string  `json:"dashboard_url"`
+}
+
+// GoalThresholdEndedData is the data of GoalThresholdEnded.
+type GoalThresholdEndedData struct {
+	Origin
+	Episode         Episode `json:"episode"`
+	Goal            Goal    `json:"goal"`
+	Reason          Reason  `json:"reason"`
+	Conversions     *int    `json:"conversions"` // Nil where nothing is counted any more.
+	PeakConversions int     `json:"peak_conversions"`
+	DurationSeconds int     `json:"duration_seconds"`
+	DashboardURL    string  `json:"dashboard_url"`
+}
+
 // TestData is the data of WebhookTest. Site and DashboardURL are nil where an
 // instance-wide webhook is tested; Trigger is always nil, for none has fired.
 type TestData struct {
@@ -163,6 +188,12 @@ func (DropEndedData) Type() Type { return TrafficDropEnded }
 func (GoalData) Type() Type { return GoalCompleted }
 
 // Type implements Data.
+func (GoalThresholdData) Type() Type { return GoalThreshold }
+
+// Type implements Data.
+func (GoalThresholdEndedData) Type() Type { return GoalThresholdEnded }
+
+// Type implements Data.
 func (TestData) Type() Type { return WebhookTest }
 
 func (d SpikeData) normal() Data {
@@ -188,10 +219,21 @@ func (d DropEndedData) normal() Data {
 }
 
 func (d GoalData) normal() Data {
-	// The columns may hold values for a goal's trigger; they mean nothing.
+	// The columns may hold values for such a trigger; they mean nothing.
 	d.Trigger.Threshold, d.Trigger.WindowSeconds = nil, nil
 	d.Period = Period{From: wholeSecond(d.Period.From), To: wholeSecond(d.Period.To)}
 	d.TopSources = listed(d.TopSources)
+	return d
+}
+
+func (d GoalThresholdData) normal() Data {
+	d.Episode = d.Episode.normal()
+	d.TopSources = listed(d.TopSources)
+	return d
+}
+
+func (d GoalThresholdEndedData) normal() Data {
+	d.Episode = d.Episode.normal()
 	return d
 }
 

@@ -25,46 +25,60 @@ func Example(at time.Time, t Type, site Site, webhook Webhook, baseURL string) E
 func sampleData(at time.Time, t Type, origin Origin, baseURL string) Data {
 	const (
 		fiveMinutes  = 300
+		oneHour      = 3600
 		twelveHours  = 43200
 		spikeSeconds = 2*3600 + 5*60
 		dropSeconds  = 6*3600 + 40*60
 	)
 	dashboard := DashboardURL(baseURL, origin.Site.Domain, false)
 	realtime := DashboardURL(baseURL, origin.Site.Domain, true)
-	traffic := func(threshold, window int) Origin {
+	episodic := func(threshold, window int) Origin {
 		origin.Trigger = Trigger{ID: 1, Threshold: &threshold, WindowSeconds: &window, CooldownSeconds: new(twelveHours)}
 		return origin
 	}
 	began := func(secondsAgo int) Episode {
 		return Episode{ID: exampleEpisode, StartedAt: at.Add(-time.Duration(secondsAgo) * time.Second), Firing: 1}
 	}
+	signup := Goal{ID: 1, Name: "Signup", Kind: "event"}
 	switch t {
 	case TrafficSpikeEnded:
 		return SpikeEndedData{
-			Origin: traffic(100, fiveMinutes), Episode: began(spikeSeconds), Reason: Recovered,
+			Origin: episodic(100, fiveMinutes), Episode: began(spikeSeconds), Reason: Recovered,
 			CurrentVisitors: new(41), PeakVisitors: 187, DurationSeconds: spikeSeconds, DashboardURL: realtime,
 		}
 	case TrafficDrop:
 		return DropData{
-			Origin: traffic(10, twelveHours), Episode: began(0),
+			Origin: episodic(10, twelveHours), Episode: began(0),
 			Visitors: 3, WindowSeconds: twelveHours, DashboardURL: dashboard,
 		}
 	case TrafficDropEnded:
 		return DropEndedData{
-			Origin: traffic(10, twelveHours), Episode: began(dropSeconds), Reason: Recovered,
+			Origin: episodic(10, twelveHours), Episode: began(dropSeconds), Reason: Recovered,
 			Visitors: new(25), DurationSeconds: dropSeconds, DashboardURL: dashboard,
 		}
 	case GoalCompleted:
 		origin.Trigger = Trigger{ID: 1, CooldownSeconds: new(0)}
 		return GoalData{
-			Origin: origin, Goal: Goal{ID: 1, Name: "Signup", Kind: "event"},
+			Origin: origin, Goal: signup,
 			Conversions: 3, Visitors: 2, Period: Period{From: at.Add(-4 * time.Second), To: at.Add(-time.Second)},
 			TopSources:   []Count{{Name: "Google", Visitors: 1}},
 			DashboardURL: dashboard,
 		}
+	case GoalThreshold:
+		return GoalThresholdData{
+			Origin: episodic(100, oneHour), Episode: began(0), Goal: signup,
+			Conversions: 120, Visitors: 96, WindowSeconds: oneHour,
+			TopSources:   []Count{{Name: "Hacker News", Visitors: 71}, {Name: "Google", Visitors: 12}, {Name: "Reddit", Visitors: 4}},
+			DashboardURL: dashboard,
+		}
+	case GoalThresholdEnded:
+		return GoalThresholdEndedData{
+			Origin: episodic(100, oneHour), Episode: began(spikeSeconds), Goal: signup, Reason: Recovered,
+			Conversions: new(41), PeakConversions: 187, DurationSeconds: spikeSeconds, DashboardURL: dashboard,
+		}
 	default:
 		return SpikeData{
-			Origin: traffic(100, fiveMinutes), Episode: began(0),
+			Origin: episodic(100, fiveMinutes), Episode: began(0),
 			CurrentVisitors: 132, WindowSeconds: fiveMinutes,
 			TopSources:   []Count{{Name: "Hacker News", Visitors: 80}, {Name: "Google", Visitors: 17}, {Name: "Reddit", Visitors: 9}},
 			TopPages:     []Count{{Name: "/blog/launch", Visitors: 95}, {Name: "/", Visitors: 38}, {Name: "/pricing", Visitors: 12}},

@@ -32,9 +32,17 @@ func traffic(threshold, window int) event.Origin {
 	return origin(event.Trigger{ID: 12, Threshold: &threshold, WindowSeconds: &window, CooldownSeconds: new(43200)})
 }
 
+func limit(threshold, window int) event.Origin {
+	return origin(event.Trigger{ID: 14, Threshold: &threshold, WindowSeconds: &window, CooldownSeconds: new(43200)})
+}
+
 func episode(ago time.Duration, firing int) event.Episode {
 	return event.Episode{ID: "01997a3e-5b7c-7d10-9f3a-1c2d3e4f5a6b", StartedAt: at.Add(-ago), Firing: firing}
 }
+
+func signup() event.Goal { return event.Goal{ID: 5, Name: "Signup", Kind: "event"} }
+
+func reading() event.Goal { return event.Goal{ID: 6, Name: "Read to the end", Kind: "scroll"} }
 
 func dashboard(realtime bool) string { return event.DashboardURL(base, "example.com", realtime) }
 
@@ -72,6 +80,23 @@ func events() map[string]event.Event {
 			Conversions: 3, Visitors: 1, Period: event.Period{From: at.Add(-90 * time.Second), To: at.Add(-time.Second)},
 			TopSources:   []event.Count{{Name: "duckduckgo.com", Visitors: 1}},
 			DashboardURL: dashboard(false),
+		},
+		"goal-threshold": event.GoalThresholdData{
+			Origin: limit(100, 3600), Episode: episode(0, 1), Goal: signup(), Conversions: 120, Visitors: 96, WindowSeconds: 3600,
+			TopSources:   []event.Count{{Name: "Hacker News", Visitors: 71}, {Name: "duckduckgo.com", Visitors: 4}},
+			DashboardURL: dashboard(false),
+		},
+		"goal-threshold-scroll-again": event.GoalThresholdData{
+			Origin: limit(1000, 300), Episode: episode(12*time.Hour, 2), Goal: reading(), Conversions: 1234, Visitors: 1234, WindowSeconds: 300,
+			DashboardURL: dashboard(false),
+		},
+		"goal-threshold-ended": event.GoalThresholdEndedData{
+			Origin: limit(100, 3600), Episode: episode(125*time.Minute, 1), Goal: signup(), Reason: event.Recovered,
+			Conversions: new(41), PeakConversions: 187, DurationSeconds: 7500, DashboardURL: dashboard(false),
+		},
+		"goal-threshold-ended-removed": event.GoalThresholdEndedData{
+			Origin: limit(1000, 300), Episode: episode(time.Minute, 1), Goal: reading(), Reason: event.Removed,
+			PeakConversions: 1234, DurationSeconds: 60, DashboardURL: dashboard(false),
 		},
 	}
 	all := map[string]event.Event{
@@ -135,6 +160,11 @@ func TestHeadlines(t *testing.T) {
 		"goal":                `Goal "Visit /docs*" completed 3 times on example.com`,
 		"test":                `Test message: webhook "Ops" works for example.com`,
 		"test-instance-wide":  "Test message: this webhook works",
+
+		"goal-threshold":               `Goal "Signup" completed 120 times on example.com in the last hour (threshold 100)`,
+		"goal-threshold-scroll-again":  `Goal "Read to the end" reached by 1,234 visitors on example.com in the last 5 minutes (threshold 1,000)`,
+		"goal-threshold-ended":         `Goal "Signup" on example.com is below its threshold of 100 again after 2 h 5 min`,
+		"goal-threshold-ended-removed": `The alert for goal "Read to the end" on example.com was closed after 1 min: its trigger was removed`,
 	}
 	got := map[string]string{}
 	for name, e := range events() {
@@ -159,6 +189,11 @@ func TestHeadlinesOfOneAndNone(t *testing.T) {
 		{event.GoalData{Origin: origin(event.Trigger{}), Goal: event.Goal{Name: "Signup", Kind: "event"}, Conversions: 1, Visitors: 1}, `Goal "Signup" completed on example.com`},
 		{event.GoalData{Origin: origin(event.Trigger{}), Goal: event.Goal{Name: "Read", Kind: "scroll"}, Conversions: 1, Visitors: 1}, `Goal "Read" reached by 1 visitor on example.com`},
 		{event.GoalData{Origin: origin(event.Trigger{}), Goal: event.Goal{Name: " \r\n\x00 ", Kind: "event"}, Conversions: 2}, `Goal "(none)" completed 2 times on example.com`},
+		{event.GoalThresholdData{Origin: limit(1, 60), Goal: signup(), Conversions: 1, WindowSeconds: 60}, `Goal "Signup" completed on example.com in the last minute (threshold 1)`},
+		{event.GoalThresholdData{Origin: limit(1, 86400), Goal: reading(), Conversions: 1, WindowSeconds: 86400}, `Goal "Read to the end" reached by 1 visitor on example.com in the last 24 hours (threshold 1)`},
+		{event.GoalThresholdData{Origin: origin(event.Trigger{}), Goal: signup(), Conversions: 2, WindowSeconds: 3600}, `Goal "Signup" completed 2 times on example.com in the last hour`},
+		{event.GoalThresholdEndedData{Origin: origin(event.Trigger{}), Goal: signup(), Reason: event.Recovered, DurationSeconds: 60}, `Goal "Signup" on example.com is below its threshold again after 1 min`},
+		{event.GoalThresholdEndedData{Origin: limit(1, 60), Goal: signup(), Reason: event.Changed, DurationSeconds: 60}, `The alert for goal "Signup" on example.com was closed after 1 min: its settings were changed`},
 	}
 	for _, test := range tests {
 		if got := event.Headline(event.New(at, test.data)); got != test.want {

@@ -32,6 +32,10 @@ func nameOf(t *rapid.T, label string) string {
 	return strings.Join(rapid.SliceOfN(part, 0, 4).Draw(t, label), rapid.SampledFrom([]string{"", " "}).Draw(t, label+" joint"))
 }
 
+// sampleCount is how many kinds of data eventOf knows; each is picked twice,
+// the second time as the example inside a test.
+const sampleCount = 9
+
 // eventOf is an event in which every text that others choose is called as
 // given.
 func eventOf(name func() string, pick, number int) event.Event {
@@ -49,7 +53,8 @@ func eventOf(name func() string, pick, number int) event.Event {
 		Trigger: event.Trigger{ID: 12, Threshold: &number, WindowSeconds: &number, CooldownSeconds: &number},
 	}
 	link := event.DashboardURL(base, from.Site.Domain, true)
-	samples := []event.Data{
+	goal := func(kind string) event.Goal { return event.Goal{ID: 1, Name: some(), Kind: kind} }
+	samples := [sampleCount]event.Data{
 		event.SpikeData{
 			Origin: from, Episode: episode(0, 2), CurrentVisitors: number, WindowSeconds: number,
 			TopSources: counts(), TopPages: counts(), DashboardURL: link,
@@ -58,9 +63,22 @@ func eventOf(name func() string, pick, number int) event.Event {
 		event.DropData{Origin: from, Episode: episode(0, 2), Visitors: number, WindowSeconds: number, DashboardURL: link},
 		event.DropEndedData{Origin: from, Episode: episode(0, 1), Reason: event.Changed, Visitors: &number, DashboardURL: link},
 		event.GoalData{
-			Origin: from, Goal: event.Goal{ID: 1, Name: some(), Kind: "event"}, Conversions: number, Visitors: number,
+			Origin: from, Goal: goal("event"), Conversions: number, Visitors: number,
 			Period: event.Period{From: at, To: at}, TopSources: counts(), DashboardURL: link,
 		},
+		event.GoalThresholdData{
+			Origin: from, Episode: episode(0, 2), Goal: goal("page"), Conversions: number, Visitors: number, WindowSeconds: number,
+			TopSources: counts(), DashboardURL: link,
+		},
+		event.GoalThresholdData{
+			Origin: from, Episode: episode(0, 1), Goal: goal("scroll"), Conversions: number, Visitors: number, WindowSeconds: number,
+			TopSources: counts(), DashboardURL: link,
+		},
+		event.GoalThresholdEndedData{
+			Origin: from, Episode: episode(0, 1), Goal: goal("event"), Reason: event.Recovered, Conversions: &number, PeakConversions: number,
+			DashboardURL: link,
+		},
+		event.GoalThresholdEndedData{Origin: from, Episode: episode(0, 1), Goal: goal("scroll"), Reason: event.Removed, PeakConversions: number, DashboardURL: link},
 	}
 	sample := samples[pick%len(samples)]
 	if pick < len(samples) {
@@ -75,7 +93,7 @@ func eventOf(name func() string, pick, number int) event.Event {
 func TestNoNameCanMakeAMessageActOrOutgrowItsService(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		e := eventOf(func() string { return nameOf(t, "name") },
-			rapid.IntRange(0, 9).Draw(t, "event"), rapid.IntRange(1, 1<<50).Draw(t, "number"))
+			rapid.IntRange(0, 2*sampleCount-1).Draw(t, "event"), rapid.IntRange(1, 1<<50).Draw(t, "number"))
 		for _, problem := range problems(e) {
 			t.Error(problem)
 		}
@@ -84,7 +102,7 @@ func TestNoNameCanMakeAMessageActOrOutgrowItsService(t *testing.T) {
 
 func TestEachHostileNameAlone(t *testing.T) {
 	for _, bad := range hostile {
-		for pick := range 10 {
+		for pick := range 2 * sampleCount {
 			for _, problem := range problems(eventOf(func() string { return bad }, pick, 12)) {
 				t.Errorf("name %.60q, event %d: %s", bad, pick, problem)
 			}
@@ -97,7 +115,7 @@ func FuzzNames(f *testing.F) {
 		f.Add(bad, uint8(i))
 	}
 	f.Fuzz(func(t *testing.T, name string, pick uint8) {
-		for _, problem := range problems(eventOf(func() string { return name }, int(pick)%10, int(pick)+1)) {
+		for _, problem := range problems(eventOf(func() string { return name }, int(pick)%(2*sampleCount), int(pick)+1)) {
 			t.Error(problem)
 		}
 	})

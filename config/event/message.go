@@ -106,26 +106,6 @@ func (r Reason) words() string {
 	}
 }
 
-func (d GoalData) message() message {
-	m := message{link: d.DashboardURL}
-	goal, site := name(d.Goal.Name), name(d.Site.Domain)
-	switch {
-	case d.Goal.Kind == "scroll":
-		// A scroll goal's conversions are visitors who newly reached it.
-		m.headline = fmt.Sprintf(`Goal "%s" reached by %s on %s`, goal, visitors(d.Conversions), site)
-	case d.Conversions == 1:
-		m.headline = fmt.Sprintf(`Goal "%s" completed on %s`, goal, site)
-	default:
-		m.headline = fmt.Sprintf(`Goal "%s" completed %s times on %s`, goal, number(d.Conversions), site)
-	}
-	if d.Goal.Kind != "scroll" {
-		m.add("By", visitors(d.Visitors))
-	}
-	m.add("When", between(d.Period))
-	m.add("Top sources", counts(d.TopSources))
-	return m
-}
-
 func (d TestData) message() message {
 	m := message{headline: "Test message: this webhook works"}
 	if d.Webhook.Name != "" {

@@ -12,17 +12,22 @@ type Type string
 
 // The event types of deploy/REFERENCE.md section 5.
 const (
-	TrafficSpike      Type = "traffic.spike"
-	TrafficSpikeEnded Type = "traffic.spike.ended"
-	TrafficDrop       Type = "traffic.drop"
-	TrafficDropEnded  Type = "traffic.drop.ended"
-	GoalCompleted     Type = "goal.completed"
-	WebhookTest       Type = "webhook.test"
+	TrafficSpike       Type = "traffic.spike"
+	TrafficSpikeEnded  Type = "traffic.spike.ended"
+	TrafficDrop        Type = "traffic.drop"
+	TrafficDropEnded   Type = "traffic.drop.ended"
+	GoalCompleted      Type = "goal.completed"
+	GoalThreshold      Type = "goal.threshold"
+	GoalThresholdEnded Type = "goal.threshold.ended"
+	WebhookTest        Type = "webhook.test"
 )
 
 // Types returns every event type, in the order of deploy/REFERENCE.md section 5.
 func Types() []Type {
-	return []Type{TrafficSpike, TrafficSpikeEnded, TrafficDrop, TrafficDropEnded, GoalCompleted, WebhookTest}
+	return []Type{
+		TrafficSpike, TrafficSpikeEnded, TrafficDrop, TrafficDropEnded,
+		GoalCompleted, GoalThreshold, GoalThresholdEnded, WebhookTest,
+	}
 }
 
 // Firing returns the types that a trigger may have.
@@ -41,6 +46,8 @@ func (t Type) Ended() (Type, bool) {
 		return TrafficSpikeEnded, true
 	case TrafficDrop:
 		return TrafficDropEnded, true
+	case GoalThreshold:
+		return GoalThresholdEnded, true
 	default:
 		return "", false
 	}

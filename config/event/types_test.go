@@ -15,7 +15,7 @@ func TestParseTypeKnowsEveryTypeAndListsThemInItsError(t *testing.T) {
 			t.Errorf("ParseType(%q) = %q, %v; want itself", want, got, err)
 		}
 	}
-	for _, bad := range []string{"", "spike", "Traffic.Spike", "traffic.spike ", "goal.completed.ended"} {
+	for _, bad := range []string{"", "spike", "Traffic.Spike", "traffic.spike ", "goal.completed.ended", "goal.threshold.reached"} {
 		_, err := event.ParseType(bad)
 		if err == nil {
 			t.Errorf("ParseType(%q) accepted it", bad)
@@ -29,10 +29,20 @@ func TestParseTypeKnowsEveryTypeAndListsThemInItsError(t *testing.T) {
 	}
 }
 
+func TestTypesStandInTheOrderOfTheReference(t *testing.T) {
+	want := []event.Type{"traffic.spike", "traffic.spike.ended", "traffic.drop", "traffic.drop.ended", "goal.completed",
+		"goal.threshold", "goal.threshold.ended", "webhook.test"}
+	if diff := cmp.Diff(want, event.Types()); diff != "" {
+		t.Errorf("Types() (-want +got):\n%s", diff)
+	}
+}
+
 func TestEndedTypes(t *testing.T) {
 	want := map[event.Type]event.Type{
 		event.TrafficSpike: event.TrafficSpikeEnded,
 		event.TrafficDrop:  event.TrafficDropEnded,
+
+		event.GoalThreshold: event.GoalThresholdEnded,
 	}
 	got := map[event.Type]event.Type{}
 	for _, typ := range event.Types() {

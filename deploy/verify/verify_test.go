@@ -16,6 +16,7 @@ import (
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
+	"plausible-webhooks/config/event"
 	"plausible-webhooks/config/event/eventtest"
 	"plausible-webhooks/deploy/verify"
 )
@@ -174,5 +175,19 @@ func TestReadmeShowsValidPayloads(t *testing.T) {
 	}
 	for _, block := range blocks {
 		eventtest.Validate(t, block[1])
+	}
+}
+
+func TestReadmeAndReferenceTellOfEveryEvent(t *testing.T) {
+	for _, name := range []string{"../../README.md", "../REFERENCE.md"} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, typ := range event.Types() {
+			if !strings.Contains(string(text), "`"+string(typ)+"`") {
+				t.Errorf("%s does not tell of %s", name, typ)
+			}
+		}
 	}
 }
