@@ -110,8 +110,8 @@ type Trigger struct {
 	ID              int64
 	WebhookID       int64
 	Type            event.Type
-	GoalID          int64 // Zero: every goal of the site without a trigger of its own on the webhook.
-	Threshold       int   // Visitors; zero: the site's own notification's.
+	GoalID          int64 // Zero: every goal of the site without a trigger of its own, of this type, on the webhook.
+	Threshold       int   // Visitors, or completions of a goal; zero: the site's own notification's.
 	WindowSeconds   int   // Zero: the default of the type.
 	CooldownSeconds *int  // Nil: the default of the type and format.
 	Repeat          bool  // False: fires once an episode.

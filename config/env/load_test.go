@@ -153,6 +153,8 @@ func TestMistakes(t *testing.T) {
 		{"WEBHOOKS_FORMAT=Slack", `WEBHOOKS_FORMAT: got "Slack", want standard, slack, discord, teams, googlechat, telegram or ntfy`},
 		{"WEBHOOKS_EVENTS=webhook.test", `WEBHOOKS_EVENTS: got "webhook.test", want event types separated by commas, out of traffic.spike, traffic.spike.ended, traffic.drop, traffic.drop.ended or goal.completed`},
 		{"WEBHOOKS_EVENTS=traffic.spike.ended", `WEBHOOKS_EVENTS: got "traffic.spike.ended", want traffic.spike beside traffic.spike.ended`},
+		{"WEBHOOKS_EVENTS=traffic.spike,goal.threshold", `WEBHOOKS_EVENTS: got "traffic.spike,goal.threshold", want no goal.threshold: it needs a threshold, and this webhook takes its triggers from the sites' settings, which hold none for goals; give it to a webhook that ` + "`plausible-webhooks webhook add` makes"},
+		{"WEBHOOKS_EVENTS=goal.threshold.ended", `WEBHOOKS_EVENTS: got "goal.threshold.ended", want no goal.threshold.ended: it needs a threshold`},
 		{"WEBHOOKS_EVENTS=,", `WEBHOOKS_EVENTS: got ",", want at least one event type`},
 		{"DATABASE_URL=postgres://u:hidden@h", `DATABASE_URL: got a URL of postgres://h, want one database name`},
 		{"DATABASE_URL=postgres://u:hid/den@h/db", `DATABASE_URL: got a value that is not shown, want a port from 1 to 65535; special characters of the password percent-encoded`},

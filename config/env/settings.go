@@ -101,7 +101,7 @@ type Instance struct {
 	Format event.Format
 
 	// Events are firing types and, where recoveries are asked for, the
-	// "….ended" types of those, each once.
+	// "….ended" types of those, each once; none that needs a threshold.
 	Events []event.Type
 }
 

@@ -104,17 +104,27 @@ func parseLevel(text string) (hclog.Level, error) {
 
 // parseEvents reads what the instance-wide webhook receives. A recovery
 // follows a firing that was sent, so that one is not to be had without the
-// other.
+// other. What needs a threshold of its own is not to be had at all: this
+// webhook's triggers are the sites' settings.
 func parseEvents(text string) ([]event.Type, error) {
-	var allowed, types []event.Type
+	var allowed, thresholds, types []event.Type
 	for _, firing := range event.Firing() {
-		allowed = append(allowed, firing)
+		all := []event.Type{firing}
 		if ended, ok := firing.Ended(); ok {
-			allowed = append(allowed, ended)
+			all = append(all, ended)
+		}
+		if firing.NeedsThreshold() {
+			thresholds = append(thresholds, all...)
+		} else {
+			allowed = append(allowed, all...)
 		}
 	}
 	for _, item := range items(text) {
 		t := event.Type(item)
+		if slices.Contains(thresholds, t) {
+			return nil, errors.New("no " + item + ": it needs a threshold, and this webhook takes its triggers from the sites' settings, which hold none for goals; " +
+				"give it to a webhook that `plausible-webhooks webhook add` makes")
+		}
 		if !slices.Contains(allowed, t) {
 			return nil, errors.New("event types separated by commas, out of " + choice(allowed))
 		}

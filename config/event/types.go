@@ -32,11 +32,22 @@ func Types() []Type {
 
 // Firing returns the types that a trigger may have.
 func Firing() []Type {
-	return []Type{TrafficSpike, TrafficDrop, GoalCompleted}
+	return []Type{TrafficSpike, TrafficDrop, GoalCompleted, GoalThreshold}
 }
 
 // Firing reports whether a trigger may have the type.
 func (t Type) Firing() bool { return slices.Contains(Firing(), t) }
+
+// AboutGoal reports whether the type tells of a goal, so that a trigger of it
+// may name one.
+func (t Type) AboutGoal() bool {
+	return t == GoalCompleted || t == GoalThreshold || t == GoalThresholdEnded
+}
+
+// NeedsThreshold reports whether a trigger of the type must have a threshold
+// of its own. Traffic can take that of the site's own notification; for goals
+// no setting of Plausible holds one.
+func (t Type) NeedsThreshold() bool { return t == GoalThreshold }
 
 // Ended returns the type that follows the end of an episode of t, and false
 // where t has no episodes.

@@ -62,12 +62,26 @@ func TestFiringTypesAreThoseOfATrigger(t *testing.T) {
 			got = append(got, typ)
 		}
 	}
-	want := []event.Type{event.TrafficSpike, event.TrafficDrop, event.GoalCompleted}
+	want := []event.Type{event.TrafficSpike, event.TrafficDrop, event.GoalCompleted, event.GoalThreshold}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("firing types (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(want, event.Firing()); diff != "" {
 		t.Errorf("Firing() (-want +got):\n%s", diff)
+	}
+}
+
+func TestWhatATriggerOfATypeMaySay(t *testing.T) {
+	want := map[event.Type][2]bool{ // About a goal; needs a threshold.
+		event.TrafficSpike: {false, false}, event.TrafficDrop: {false, false},
+		event.GoalCompleted: {true, false}, event.GoalThreshold: {true, true},
+	}
+	got := map[event.Type][2]bool{}
+	for _, typ := range event.Firing() {
+		got[typ] = [2]bool{typ.AboutGoal(), typ.NeedsThreshold()}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("about a goal, needs a threshold (-want +got):\n%s", diff)
 	}
 }
 

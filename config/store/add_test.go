@@ -24,6 +24,8 @@ func TestAddedWebhookReadsBack(t *testing.T) {
 			{Type: event.GoalCompleted, Goal: "Paid, yearly"},
 			{Type: event.GoalCompleted},
 			{Type: event.TrafficDrop, Disabled: true},
+			{Type: event.GoalThreshold, Goal: "Paid, yearly", Threshold: 100, WindowSeconds: 3600, CooldownSeconds: pointer(60), Recovery: true, Once: true},
+			{Type: event.GoalThreshold, Threshold: 1},
 		},
 	})
 	w := p.mustGet(id)
@@ -36,6 +38,8 @@ func TestAddedWebhookReadsBack(t *testing.T) {
 		`goal.completed goal="Paid, yearly" threshold=0 window=0 cooldown=default repeat=true recovery=false enabled=true broken=false`,
 		`goal.completed goal="" threshold=0 window=0 cooldown=default repeat=true recovery=false enabled=true broken=false`,
 		`traffic.drop goal="" threshold=0 window=0 cooldown=default repeat=true recovery=false enabled=false broken=false`,
+		`goal.threshold goal="Paid, yearly" threshold=100 window=3600 cooldown=60 repeat=false recovery=true enabled=true broken=false`,
+		`goal.threshold goal="" threshold=1 window=0 cooldown=default repeat=true recovery=false enabled=true broken=false`,
 	}
 	if diff := cmp.Diff(want, describe(w.Triggers)); diff != "" {
 		t.Errorf("triggers (-want +got):\n%s", diff)
@@ -80,11 +84,17 @@ func TestEveryMistakeIsNamedAtOnce(t *testing.T) {
 			{Type: event.TrafficSpike, Goal: "Signup", Threshold: -1, WindowSeconds: 61, CooldownSeconds: pointer(-1)},
 			{Type: event.GoalCompleted, Threshold: 5, WindowSeconds: 300, Recovery: true, Once: true},
 			{Type: event.GoalCompleted},
+			{Type: event.GoalThreshold},
+			{Type: event.GoalThreshold, Goal: "Signup", Threshold: -1, WindowSeconds: 61},
 		},
 	})
 	wantFields(t, err, "url", "name", "format", "secret", "triggers[0].type", "triggers[1].goal", "triggers[1].threshold", "triggers[1].window",
-		"triggers[1].cooldown", "triggers[2].threshold", "triggers[2].window", "triggers[2].recovery", "triggers[2].once", "triggers[3].type", "site")
-	wantText(t, err, `did you mean "example.com"?`, "traffic.spike, traffic.drop, goal.completed")
+		"triggers[1].cooldown", "triggers[2].threshold", "triggers[2].window", "triggers[2].recovery", "triggers[2].once", "triggers[3].type",
+		"triggers[4].threshold", "triggers[5].threshold", "triggers[5].window", "site")
+	wantText(t, err, `did you mean "example.com"?`, "traffic.spike, traffic.drop, goal.completed, goal.threshold",
+		"triggers[1].goal: traffic.spike is about a site's traffic and takes no goal; use goal.completed or goal.threshold",
+		"triggers[2].threshold: goal.completed tells of every completion and has none; use goal.threshold",
+		"triggers[4].threshold: goal.threshold needs one: how many completions within the window make it fire")
 	if strings.Contains(err.Error(), "short") {
 		t.Errorf("error %v shows the secret", err)
 	}
@@ -130,6 +140,23 @@ func TestSitesAndGoalsAreFoundByName(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The store refuses with a sentence what the database would refuse with the
+// name of a constraint.
+func TestAGoalThresholdNeedsAThreshold(t *testing.T) {
+	p := newPlace(t)
+	bare := []store.TriggerSpec{{Type: event.GoalThreshold, Goal: "Signup", WindowSeconds: 300}}
+	_, _, err := p.Add(t.Context(), store.NewWebhook{Site: "example.com", URL: hookURL, Triggers: bare})
+	wantFields(t, err, "triggers[0].threshold")
+	id, _ := p.mustAdd(store.NewWebhook{Site: "example.com", Triggers: []store.TriggerSpec{{Type: event.GoalThreshold, Goal: "Signup", Threshold: 10}}})
+	wantFields(t, p.Update(t.Context(), id, store.Changes{Put: bare}), "triggers[0].threshold")
+	if err := p.Update(t.Context(), id, store.Changes{Drop: bare}); err != nil {
+		t.Errorf("removing a trigger without naming its threshold: %v", err)
+	}
+	if w := p.mustGet(id); len(w.Triggers) != 0 {
+		t.Errorf("triggers %v; want none left", describe(w.Triggers))
 	}
 }
 

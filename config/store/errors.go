@@ -15,6 +15,7 @@ const (
 	FieldFormat  = "format"
 	FieldSecret  = "secret"
 	FieldOverlap = "overlap"
+	FieldEvents  = "events"
 	FieldTrigger = "triggers"
 )
 

@@ -24,7 +24,8 @@ type Instance struct {
 	Format event.Format // Empty: standard.
 
 	// Events are what it receives. A type that ends an episode asks for
-	// recoveries, and for the episode's firings too.
+	// recoveries, and for the episode's firings too. None may need a threshold
+	// of its own, since every setting is the site's.
 	Events []event.Type
 }
 
@@ -55,6 +56,7 @@ func (s *Store) EnsureInstance(ctx context.Context, wanted Instance) (id int64, 
 		if wanted.Format.Signed() && wanted.Secret.Empty() {
 			found.add(FieldSecret, "format %s signs its requests and needs WEBHOOKS_SECRET", wanted.Format)
 		}
+		checkInstanceEvents(wanted.Events, &found)
 	}
 	if err := found.err(); err != nil {
 		return 0, "", err
@@ -77,6 +79,15 @@ func (s *Store) EnsureInstance(ctx context.Context, wanted Instance) (id int64, 
 		return err
 	})
 	return id, change, err
+}
+
+func checkInstanceEvents(events []event.Type, found *mistakes) {
+	for _, typ := range event.Firing() {
+		ended, _ := typ.Ended()
+		if typ.NeedsThreshold() && (slices.Contains(events, typ) || slices.Contains(events, ended)) {
+			found.add(FieldEvents, "%s needs a threshold, which no setting of a site holds: add it to another webhook", typ)
+		}
+	}
 }
 
 func disableInstance(ctx context.Context, tx pgx.Tx) (id int64, change InstanceChange, err error) {

@@ -108,6 +108,20 @@ func TestOthersEditsOfTheInstanceAreUndone(t *testing.T) {
 	p.ensure(wantedInstance(), store.InstanceEnabled)
 }
 
+// A trigger that others gave the environment's webhook is not asked for, so
+// that it is switched off, even one whose threshold must not be taken away.
+func TestOthersTriggersOfTheInstanceAreSwitchedOff(t *testing.T) {
+	p := newPlace(t)
+	id := p.ensure(wantedInstance(), store.InstanceCreated)
+	p.exec("insert into plausible_webhooks.webhook_triggers (webhook_id, type, threshold) values ($1, 'goal.threshold', 5)", id)
+	p.ensure(wantedInstance(), store.InstanceUpdated)
+	got := describe(p.mustGet(id).Triggers)
+	want := `goal.threshold goal="" threshold=5 window=0 cooldown=default repeat=true recovery=false enabled=false broken=false`
+	if got[len(got)-1] != want {
+		t.Errorf("trigger of others: %s; want %s", got[len(got)-1], want)
+	}
+}
+
 func TestOnlyTheEnvironmentEditsItsWebhook(t *testing.T) {
 	p := newPlace(t)
 	id := p.ensure(wantedInstance(), store.InstanceCreated)
@@ -125,6 +139,13 @@ func TestInstanceMistakes(t *testing.T) {
 	p := newPlace(t)
 	_, _, err := p.EnsureInstance(t.Context(), store.Instance{URL: "ftp://x"})
 	wantFields(t, err, "url", "secret")
+	for _, typ := range []event.Type{event.GoalThreshold, event.GoalThresholdEnded} {
+		wanted := wantedInstance()
+		wanted.Events = append(wanted.Events, typ)
+		_, _, err := p.EnsureInstance(t.Context(), wanted)
+		wantFields(t, err, "events")
+		wantText(t, err, string(event.GoalThreshold), "threshold")
+	}
 }
 
 func TestSeveralStartAtOnce(t *testing.T) {

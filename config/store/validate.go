@@ -17,7 +17,7 @@ import (
 // in payloads and in tables.
 const MaxNameLength = 100
 
-// Windows are the evaluation windows that a traffic trigger may have, in
+// Windows are the evaluation windows that a trigger with a threshold may have, in
 // seconds (deploy/REFERENCE.md section 3).
 func Windows() []int { return []int{60, 300, 900, 1800, 3600, 10800, 21600, 43200, 86400} }
 
@@ -86,22 +86,24 @@ func checkTrigger(i int, spec TriggerSpec, found *mistakes) {
 		found.add(TriggerField(i, "type"), "%q is none of %s", spec.Type, joined(event.Firing()))
 		return
 	}
-	_, traffic := spec.Type.Ended()
-	if traffic && !spec.EveryGoal() {
-		found.add(TriggerField(i, "goal"), "%s is about a site's traffic and takes no goal; use %s", spec.Type, event.GoalCompleted)
+	if !spec.Type.AboutGoal() && !spec.EveryGoal() {
+		found.add(TriggerField(i, "goal"), "%s is about a site's traffic and takes no goal; use %s or %s", spec.Type, event.GoalCompleted, event.GoalThreshold)
 	}
-	if !traffic {
+	if _, episodes := spec.Type.Ended(); !episodes {
 		for _, only := range []struct {
 			field string
 			set   bool
 		}{{"threshold", spec.Threshold != 0}, {"window", spec.WindowSeconds != 0}, {"recovery", spec.Recovery}, {"once", spec.Once}} {
 			if only.set {
-				found.add(TriggerField(i, only.field), "only triggers of traffic have it, %s does not", spec.Type)
+				found.add(TriggerField(i, only.field), "%s tells of every completion and has none; use %s", spec.Type, event.GoalThreshold)
 			}
 		}
 	}
-	if spec.Threshold < 0 || spec.Threshold > math.MaxInt32 {
-		found.add(TriggerField(i, "threshold"), "%d is not a number of visitors from 1 to %d", spec.Threshold, math.MaxInt32)
+	switch {
+	case spec.Type.NeedsThreshold() && spec.Threshold == 0:
+		found.add(TriggerField(i, "threshold"), "%s needs one: how many completions within the window make it fire, from 1 to %d", spec.Type, math.MaxInt32)
+	case spec.Threshold < 0 || spec.Threshold > math.MaxInt32:
+		found.add(TriggerField(i, "threshold"), "%d is not a whole number from 1 to %d", spec.Threshold, math.MaxInt32)
 	}
 	if spec.WindowSeconds != 0 && !slices.Contains(Windows(), spec.WindowSeconds) {
 		found.add(TriggerField(i, "window"), "%d seconds is none of %s", spec.WindowSeconds, joined(Windows()))

@@ -84,7 +84,7 @@ type TriggerSpec struct {
 	Type            event.Type
 	Goal            string // Display name; empty: every goal of the site, or GoalID.
 	GoalID          int64  // Instead of Goal, where the caller knows it.
-	Threshold       int    // Visitors, at least 1; zero: the site's own notification's.
+	Threshold       int    // Visitors or completions, at least 1; zero: the site's own notification's, which goals have not.
 	WindowSeconds   int    // One of Windows; zero: the type's default.
 	CooldownSeconds *int   // At least 0; nil: the default of type and format.
 	Once            bool   // Fire once an episode.
