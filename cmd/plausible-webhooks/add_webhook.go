@@ -36,7 +36,8 @@ Examples:
     plausible-webhooks webhook add --site example.com \
       --url https://hooks.example.com/plausible \
       --trigger traffic.spike,threshold=100,recovery \
-      --trigger 'goal.completed,goal="Paid, yearly"'
+      --trigger 'goal.completed,goal="Paid, yearly"' \
+      --trigger goal.threshold,goal=Signup,threshold=100,window=1h
 
     plausible-webhooks webhook add --format slack \
       --url https://hooks.slack.com/services/T0/B0/X \

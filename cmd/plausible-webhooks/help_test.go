@@ -32,7 +32,8 @@ func TestMistakesOfTheCommandLine(t *testing.T) {
 	}{
 		{[]string{"webhok"}, []string{"unexpected argument webhok", "--help"}},
 		{[]string{"webhook", "add"}, []string{"missing flags: --url", `Run "plausible-webhooks webhook add --help"`}},
-		{[]string{"webhook", "add", "--url", hookURL, "--trigger", "traffic.surge"}, []string{"--trigger", "traffic.spike, traffic.drop, goal.completed"}},
+		{[]string{"webhook", "add", "--url", hookURL, "--trigger", "traffic.surge"}, []string{"--trigger", "traffic.spike, traffic.drop, goal.completed, goal.threshold"}},
+		{[]string{"webhook", "add", "--url", hookURL, "--trigger", "goal.threshold,threshold=0"}, []string{"--trigger", "at least 1"}},
 		{[]string{"webhook", "update", "seven"}, []string{"seven"}},
 		{[]string{"webhook", "update", "7", "--enable", "--disable"}, []string{"--enable", "--disable"}},
 		{[]string{"webhook", "list", "--jsn"}, []string{"--jsn", "--json"}},

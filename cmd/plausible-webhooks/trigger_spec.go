@@ -17,13 +17,16 @@ type triggerFlag store.TriggerSpec
 
 const triggerHelp = `A trigger is written TYPE[,goal=NAME][,threshold=N][,window=S][,cooldown=S][,recovery][,once]:
 
-    TYPE         traffic.spike, traffic.drop or goal.completed
+    TYPE         traffic.spike, traffic.drop, goal.completed (each time a goal
+                 is completed) or goal.threshold (N times within the window)
     goal=NAME    the goal's name in Plausible; else every goal of the site
-    threshold=N  visitors; else that of the site's own notification
-    window=S     seconds, or 5m, 12h; else 5m for spikes, 12h for drops
+    threshold=N  visitors; else that of the site's own notification.
+                 For goal.threshold: completions, always needed
+    window=S     seconds, or 5m, 12h; else 5m for spikes, 12h for drops,
+                 1h for goal.threshold
     cooldown=S   seconds, or 30m, 12h, until it may fire again
-    recovery     tell when the spike or drop is over, too
-    once         fire once for each spike or drop, however long it lasts
+    recovery     tell when it is over, too; not for goal.completed
+    once         fire once until it is over; not for goal.completed
 
 A goal's name that holds a comma is quoted, and a quote in it doubled: goal="Paid, yearly".`
 
@@ -36,7 +39,7 @@ func (t *triggerFlag) UnmarshalText(text []byte) error {
 	}
 	spec := store.TriggerSpec{Type: event.Type(words[0])}
 	if !spec.Type.Firing() {
-		return fmt.Errorf("a trigger begins with its type, and %q is none of traffic.spike, traffic.drop, goal.completed", words[0])
+		return fmt.Errorf("a trigger begins with its type, and %q is none of %s", words[0], firingTypes())
 	}
 	seen := make(map[string]bool)
 	for _, word := range words[1:] {
@@ -51,6 +54,14 @@ func (t *triggerFlag) UnmarshalText(text []byte) error {
 	}
 	*t = triggerFlag(spec)
 	return nil
+}
+
+func firingTypes() string {
+	var names []string
+	for _, typ := range event.Firing() {
+		names = append(names, string(typ))
+	}
+	return strings.Join(names, ", ")
 }
 
 func setWord(spec *store.TriggerSpec, name, value string, hasValue bool) (err error) {
@@ -74,7 +85,7 @@ func setWord(spec *store.TriggerSpec, name, value string, hasValue bool) (err er
 		spec.Goal = value
 	case "threshold":
 		if spec.Threshold, err = strconv.Atoi(value); err != nil || spec.Threshold < 1 {
-			return fmt.Errorf("threshold: %q is not a number of visitors of at least 1", value)
+			return fmt.Errorf("threshold: %q is not a whole number of at least 1", value)
 		}
 	case "window":
 		if spec.WindowSeconds, err = seconds(value); err != nil || spec.WindowSeconds == 0 {

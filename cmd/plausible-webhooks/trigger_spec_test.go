@@ -24,6 +24,9 @@ func TestTriggersAreRead(t *testing.T) {
 		{`goal.completed,goal="Paid, ""yearly""",cooldown=60`, store.TriggerSpec{Type: event.GoalCompleted, Goal: `Paid, "yearly"`, CooldownSeconds: cooldown(60)}},
 		{`goal.completed,goal=5" screen`, store.TriggerSpec{Type: event.GoalCompleted, Goal: `5" screen`}},
 		{"goal.completed,goal=a=b", store.TriggerSpec{Type: event.GoalCompleted, Goal: "a=b"}},
+		{"goal.threshold,goal=Signup,threshold=100,window=1h,recovery",
+			store.TriggerSpec{Type: event.GoalThreshold, Goal: "Signup", Threshold: 100, WindowSeconds: 3600, Recovery: true}},
+		{"goal.threshold,goal=Signup", store.TriggerSpec{Type: event.GoalThreshold, Goal: "Signup"}}, // Enough to remove it.
 		{" traffic.spike , recovery ", store.TriggerSpec{Type: event.TrafficSpike, Recovery: true}},
 	}
 	for _, test := range tests {
@@ -38,10 +41,21 @@ func TestTriggersAreRead(t *testing.T) {
 	}
 }
 
+func TestTheHelpOfATriggerNamesEveryType(t *testing.T) {
+	for _, typ := range event.Firing() {
+		if !strings.Contains(triggerHelp, string(typ)) {
+			t.Errorf("the help does not name %s", typ)
+		}
+	}
+}
+
 func TestTriggersAreRefused(t *testing.T) {
 	tests := []struct{ text, part string }{
 		{"", "begins with its type"},
 		{"traffic.spike.ended", "begins with its type"},
+		{"goal.threshold.ended", "none of traffic.spike, traffic.drop, goal.completed, goal.threshold"},
+		{"goal.threshold,threshold=0", "at least 1"},
+		{"goal.threshold,threshold=1.5", "at least 1"},
 		{"traffic.spike,treshold=5", `"treshold" is not known`},
 		{"traffic.spike,threshold", "threshold needs a value"},
 		{"traffic.spike,threshold=0", "at least 1"},

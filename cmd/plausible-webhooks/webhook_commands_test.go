@@ -5,6 +5,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
 )
 
 func TestLifeOfAWebhookOnTheCommandLine(t *testing.T) {
@@ -13,7 +16,8 @@ func TestLifeOfAWebhookOnTheCommandLine(t *testing.T) {
 	empty.want(t, exitDone, "No webhooks yet", "webhook add")
 
 	added := s.run("webhook", "add", "--site", "example.com", "--url", hookURL, "--name", "Ops ☎",
-		"--trigger", "traffic.spike,threshold=100,window=5m,recovery", "--trigger", `goal.completed,goal="Paid, ""yearly"""`)
+		"--trigger", "traffic.spike,threshold=100,window=5m,recovery", "--trigger", `goal.completed,goal="Paid, ""yearly"""`,
+		"--trigger", "goal.threshold,goal=Signup,threshold=100,window=1h,recovery", "--trigger", "goal.threshold,threshold=20,cooldown=30m,once")
 	added.want(t, exitDone)
 	golden(t, "add", added.stdout)
 	if n := len(secrets.FindAllString(added.stdout, -1)); n != 1 {
@@ -25,7 +29,8 @@ func TestLifeOfAWebhookOnTheCommandLine(t *testing.T) {
 	list.want(t, exitDone)
 	golden(t, "list", list.stdout)
 
-	updated := s.run("webhook", "update", "1", "--name", "", "--disable", "--trigger", "traffic.spike,threshold=200", "--remove-trigger", `goal.completed,goal="Paid, ""yearly"""`)
+	updated := s.run("webhook", "update", "1", "--name", "", "--disable", "--trigger", "traffic.spike,threshold=200", "--remove-trigger", `goal.completed,goal="Paid, ""yearly"""`,
+		"--trigger", "goal.threshold,goal=Signup,threshold=150", "--remove-trigger", "goal.threshold")
 	updated.want(t, exitDone)
 	golden(t, "update", updated.stdout)
 
@@ -70,8 +75,9 @@ func TestAddAsJSON(t *testing.T) {
 func TestMistakesNameTheFlag(t *testing.T) {
 	s := newShell(t)
 	r := s.runWith("short", "webhook", "add", "--site", "exmaple.com", "--url", "http://10.0.0.1/x", "--format", "xml", "--secret-file", "-",
-		"--trigger", "goal.completed,threshold=5")
-	r.want(t, exitMistaken, "--site: ", `did you mean "example.com"?`, "--url: ", "--format: ", "--secret-file: ", "--trigger (number 1), threshold: ")
+		"--trigger", "goal.completed,threshold=5", "--trigger", "goal.threshold,goal=Signup")
+	r.want(t, exitMistaken, "--site: ", `did you mean "example.com"?`, "--url: ", "--format: ", "--secret-file: ", "--trigger (number 1), threshold: ",
+		"--trigger (number 2), threshold: goal.threshold needs one: how many completions within the window make it fire")
 	if strings.Contains(r.stderr, "short") {
 		t.Errorf("the secret is shown: %s", r.stderr)
 	}
@@ -132,6 +138,25 @@ func TestWebhookTestTellsEachAttempt(t *testing.T) {
 	told := decode(t, s.run("webhook", "test", "1", "--json").stdout)
 	if told["status"] != "delivered" || len(told["attempt_log"].([]any)) != 2 {
 		t.Errorf("webhook test --json = %v", told)
+	}
+}
+
+func TestWebhookTestWithAGoalThreshold(t *testing.T) {
+	s := newShell(t)
+	s.run("webhook", "add", "--site", "example.com", "--url", hookURL, "--trigger", "goal.threshold,threshold=5").want(t, exitDone)
+	for _, line := range [][]string{{}, {"--event", "goal.threshold"}, {"--event", "goal.threshold.ended"}} {
+		s.run(append([]string{"webhook", "test", "1", "--wait", "0"}, line...)...).want(t, exitDone)
+	}
+	rows, err := s.db.Query(t.Context(), "select payload::json -> 'data' -> 'example' ->> 'type' from plausible_webhooks.webhook_deliveries order by inserted_at")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"goal.threshold", "goal.threshold", "goal.threshold.ended"}, got); diff != "" {
+		t.Errorf("examples (-want +got):\n%s", diff)
 	}
 }
 

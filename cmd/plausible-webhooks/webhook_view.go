@@ -107,12 +107,12 @@ func describeTrigger(t store.Trigger) string {
 	case t.GoalID != 0:
 		text += fmt.Sprintf(" of goal %d", t.GoalID)
 	}
-	_, traffic := t.Type.Ended()
+	_, episodes := t.Type.Ended() // Without them, a threshold has no meaning.
 	var more []string
 	switch {
-	case traffic && t.Threshold == 0:
+	case episodes && t.Threshold == 0:
 		more = append(more, "threshold of the site")
-	case traffic:
+	case episodes:
 		more = append(more, "threshold "+fmt.Sprint(t.Threshold))
 	}
 	if t.WindowSeconds != 0 {
