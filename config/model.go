@@ -1,6 +1,7 @@
 package config
 
 import (
+	"maps"
 	"time"
 
 	"plausible-webhooks/config/event"
@@ -57,6 +58,13 @@ func (g Goal) Kind() GoalKind {
 	default:
 		return GoalPage
 	}
+}
+
+// Equal reports whether two goals are the same in everything.
+func (g Goal) Equal(other Goal) bool {
+	return g.ID == other.ID && g.SiteID == other.SiteID && g.DisplayName == other.DisplayName &&
+		g.EventName == other.EventName && g.PagePath == other.PagePath && g.ScrollThreshold == other.ScrollThreshold &&
+		g.InsertedAt == other.InsertedAt && g.UpdatedAt == other.UpdatedAt && maps.Equal(g.CustomProps, other.CustomProps)
 }
 
 // NotificationType is spike_notifications.type.
@@ -132,4 +140,14 @@ func (t Trigger) StartedAt(w Webhook) time.Time {
 		}
 	}
 	return start
+}
+
+// Equal reports whether two triggers are the same in everything.
+func (t Trigger) Equal(other Trigger) bool {
+	a, b := t.CooldownSeconds, other.CooldownSeconds
+	if (a == nil) != (b == nil) || a != nil && *a != *b {
+		return false
+	}
+	t.CooldownSeconds, other.CooldownSeconds = nil, nil
+	return t == other
 }
