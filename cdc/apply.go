@@ -4,8 +4,6 @@ import (
 	"fmt"
 
 	"github.com/jackc/pglogrepl"
-
-	"plausible-webhooks/config"
 )
 
 // stream applies the messages of one replication stream to a mirror. It is
@@ -27,7 +25,6 @@ type relation struct {
 type effect struct {
 	committed bool          // A transaction ended.
 	end       pglogrepl.LSN // The position after it.
-	changed   config.Tables // The tables that it changed.
 	reshaped  bool          // A column that we keep came or went: rows may have changed silently.
 }
 
@@ -52,7 +49,8 @@ func (s *stream) apply(message pglogrepl.Message) (effect, error) {
 			return effect{}, fmt.Errorf("end a transaction that was not begun: %w", errDesync)
 		}
 		s.inside = false
-		return effect{committed: true, end: m.TransactionEndLSN, changed: s.mirror.commit()}, nil
+		s.mirror.commit()
+		return effect{committed: true, end: m.TransactionEndLSN}, nil
 	case *pglogrepl.InsertMessage, *pglogrepl.UpdateMessage, *pglogrepl.DeleteMessage, *pglogrepl.TruncateMessage:
 		if !s.inside {
 			return effect{}, fmt.Errorf("change a row outside of a transaction: %w", errDesync)

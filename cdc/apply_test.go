@@ -2,9 +2,9 @@ package cdc
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pglogrepl"
 
 	"plausible-webhooks/config"
@@ -16,15 +16,14 @@ func TestTransactionAppearsAsAWholeAtItsEnd(t *testing.T) {
 		insertInto(sitesID, 1, "a.example", "Etc/UTC", 5, "f", nil),
 		insertInto(goalsID, 2, 1, "Signup", nil, "Signup", -1, "{}"))
 	applyAll(t, s, whole[:3]...)
-	if n := len(s.mirror.visible); n != 0 {
+	if n := s.mirror.state().Sites.Len(); n != 0 {
 		t.Fatalf("%d sites are visible before the commit", n)
 	}
-	done := applyAll(t, s, whole[3:]...)
-	if !done.committed || len(done.changed.Sites) != 1 || len(done.changed.Goals) != 1 || done.changed.Webhooks != nil {
-		t.Fatalf("the commit changed %+v", done.changed)
+	if got := changedBy(t, s, whole[3:]...); !slices.Equal(got, []string{"sites", "goals"}) {
+		t.Fatalf("the commit changed %q", got)
 	}
 	want := config.Site{ID: 1, Domain: "a.example", Timezone: "Etc/UTC", TeamID: 5}
-	if got := done.changed.Sites[1]; got != want {
+	if got, _ := s.mirror.state().Sites.Get(1); got != want {
 		t.Errorf("site is %+v, want %+v", got, want)
 	}
 }
@@ -43,12 +42,8 @@ func TestNothingWeKeepChanged(t *testing.T) {
 		"a message of an unused kind": &pglogrepl.LogicalDecodingMessage{},
 		"the origin of a transaction": &pglogrepl.OriginMessage{},
 	} {
-		before := s.mirror.notifications.committed
-		if done := applyAll(t, s, transaction(m)...); !done.committed || !isEmpty(done.changed) {
-			t.Errorf("%s: changed %+v, want nothing", name, done.changed)
-		}
-		if !cmp.Equal(before, s.mirror.notifications.committed) {
-			t.Errorf("%s: the notifications changed", name)
+		if got := changedBy(t, s, transaction(m)...); len(got) > 0 {
+			t.Errorf("%s: changed %q, want nothing", name, got)
 		}
 	}
 }
@@ -59,33 +54,33 @@ func TestUnchangedLargeValuesAreKept(t *testing.T) {
 		insertInto(sitesID, 1, "long.example", "Etc/UTC", 5, "t", nil),
 		insertInto(goalsID, 2, 1, "Signup", nil, "Signup", -1, `{"plan": "pro"}`))...)
 
-	done := applyAll(t, s, transaction(updateOf(goalsID, 2, 1, "Signup", nil, "Renamed", -1, unchanged))...)
-	if got := done.changed.Goals[2]; got.DisplayName != "Renamed" || got.CustomProps["plan"] != "pro" {
+	applyAll(t, s, transaction(updateOf(goalsID, 2, 1, "Signup", nil, "Renamed", -1, unchanged))...)
+	if got := goal(s, 2); got.DisplayName != "Renamed" || got.CustomProps["plan"] != "pro" {
 		t.Errorf("goal is %+v, want it renamed with its properties kept", got)
 	}
 	// A key tuple has null in all columns but the key: nothing may be taken from it.
-	done = applyAll(t, s, transaction(updateOfKey(goalsID,
+	applyAll(t, s, transaction(updateOfKey(goalsID,
 		values(2, nil, nil, nil, nil, nil, nil), values(3, 1, "Signup", nil, "Renamed", -1, unchanged)))...)
-	if got, old := done.changed.Goals[3], done.changed.Goals[2]; got.CustomProps["plan"] != "pro" || old.ID != 0 {
-		t.Errorf("goals are %+v, want number 2 under its new key 3 with its properties", done.changed.Goals)
+	if got, old := goal(s, 3), goal(s, 2); got.CustomProps["plan"] != "pro" || old.ID != 0 {
+		t.Errorf("goals are %+v and %+v, want number 2 under its new key 3 with its properties", old, got)
 	}
 	// A pseudo-site that becomes a site: its domain was not sent again.
-	done = applyAll(t, s, transaction(updateOf(sitesID, 1, unchanged, "Etc/UTC", 5, "f", nil))...)
-	if got := done.changed.Sites[1].Domain; got != "long.example" {
-		t.Errorf("domain is %q, want the kept one", got)
+	applyAll(t, s, transaction(updateOf(sitesID, 1, unchanged, "Etc/UTC", 5, "f", nil))...)
+	if got, _ := s.mirror.state().Sites.Get(1); got.Domain != "long.example" {
+		t.Errorf("domain is %q, want the kept one", got.Domain)
 	}
-	done = applyAll(t, s, transaction(updateOf(sitesID, 1, unchanged, "Etc/UTC", 5, "t", nil))...)
-	if done.changed.Sites == nil || len(done.changed.Sites) != 0 {
-		t.Errorf("sites are %v, want none", done.changed.Sites)
+	got := changedBy(t, s, transaction(updateOf(sitesID, 1, unchanged, "Etc/UTC", 5, "t", nil))...)
+	if n := s.mirror.state().Sites.Len(); n != 0 || !slices.Equal(got, []string{"sites"}) {
+		t.Errorf("there are %d sites after a change of %q, want none after one of the sites", n, got)
 	}
 }
 
 func TestValueKeptWithinOneTransaction(t *testing.T) {
 	s := streamWith(t)
-	done := applyAll(t, s, transaction(
+	applyAll(t, s, transaction(
 		insertInto(goalsID, 2, 1, "Signup", nil, "Signup", -1, `{"plan": "pro"}`),
 		updateOf(goalsID, 2, 1, "Signup", nil, "Renamed", -1, unchanged))...)
-	if got := done.changed.Goals[2]; got.CustomProps["plan"] != "pro" {
+	if got := goal(s, 2); got.CustomProps["plan"] != "pro" {
 		t.Errorf("goal is %+v, want the properties that the same transaction inserted", got)
 	}
 }
@@ -95,15 +90,20 @@ func TestTruncateEmptiesAndWhatFollowsStays(t *testing.T) {
 	applyAll(t, s, transaction(
 		insertInto(sitesID, 1, "a.example", "Etc/UTC", nil, "f", nil),
 		insertInto(goalsID, 2, 1, "Signup", nil, "Signup", -1, "{}"))...)
-	done := applyAll(t, s, transaction(
+	changed := changedBy(t, s, transaction(
 		insertInto(sitesID, 8, "gone.example", "Etc/UTC", nil, "f", nil),
 		truncateOf(sitesID, goalsID),
 		insertInto(sitesID, 9, "b.example", "Etc/UTC", nil, "f", nil))...)
-	if len(done.changed.Sites) != 1 || done.changed.Sites[9].Domain != "b.example" {
-		t.Errorf("sites are %v, want number 9 alone", done.changed.Sites)
+	left := slices.Collect(s.mirror.state().Sites.All())
+	if len(left) != 1 || left[0].Domain != "b.example" {
+		t.Errorf("sites are %v, want number 9 alone", left)
 	}
-	if done.changed.Goals == nil || len(done.changed.Goals) != 0 {
-		t.Errorf("goals are %v, want none", done.changed.Goals)
+	if n := s.mirror.state().Goals.Len(); n != 0 || !slices.Equal(changed, []string{"sites", "goals"}) {
+		t.Errorf("there are %d goals after a change of %q, want none after one of sites and goals", n, changed)
+	}
+	same := transaction(truncateOf(sitesID), insertInto(sitesID, 9, "b.example", "Etc/UTC", nil, "f", nil))
+	if got := changedBy(t, s, same...); len(got) > 0 {
+		t.Errorf("a table emptied and filled with the same rows changed %q", got)
 	}
 	if _, err := s.apply(&pglogrepl.BeginMessage{}); err != nil {
 		t.Fatal(err)
@@ -126,8 +126,8 @@ func TestColumnsComeAndGo(t *testing.T) {
 	if !done.reshaped {
 		t.Error("a dropped column is no change of the table")
 	}
-	done = applyAll(t, s, transaction(updateOf(goalsID, "?", -1, nil, "Signup", 1, 2, "Signup"))...)
-	if got := done.changed.Goals[2]; got.CustomProps != nil || got.EventName != "Signup" || got.SiteID != 1 {
+	applyAll(t, s, transaction(updateOf(goalsID, "?", -1, nil, "Signup", 1, 2, "Signup"))...)
+	if got := goal(s, 2); got.CustomProps != nil || got.EventName != "Signup" || got.SiteID != 1 {
 		t.Errorf("goal is %+v, want it without properties", got)
 	}
 	if done := applyAll(t, s, describeGoals); !done.reshaped {
@@ -138,38 +138,37 @@ func TestColumnsComeAndGo(t *testing.T) {
 	if !errors.As(err, &schema) || schema.Table != "public.goals" || schema.Column != "site_id" {
 		t.Errorf("without site_id the error is %v, want one that names table and column", err)
 	}
-	if got := s.mirror.goals.committed[2].EventName; got != "Signup" {
+	if got := goal(s, 2).EventName; got != "Signup" {
 		t.Errorf("the goal became %q, want the last good state", got)
 	}
 }
 
 func TestOldVersionsOfPlausible(t *testing.T) {
-	m := newMirror()
-	m.loaded()
-	s := newStream(m)
-	done := applyAll(t, s, append([]pglogrepl.Message{
+	s := newStream(newMirror(emptyState()))
+	applyAll(t, s, append([]pglogrepl.Message{
 		relationOf(1, "public", "sites", "id", "domain"),
 		relationOf(2, "public", "goals", "id", "site_id", "event_name", "page_path"),
 		relationOf(3, "public", "spike_notifications", "id", "site_id", "threshold"),
 	}, transaction(insertInto(1, 1, "a.example"), insertInto(2, 2, 1, nil, "/blog/*"), insertInto(3, 3, 1, 10))...)...)
-	if got, want := done.changed.Sites[1], (config.Site{ID: 1, Domain: "a.example", Timezone: "Etc/UTC"}); got != want {
+	want := config.Site{ID: 1, Domain: "a.example", Timezone: "Etc/UTC"}
+	if got, _ := s.mirror.state().Sites.Get(1); got != want {
 		t.Errorf("site is %+v, want %+v", got, want)
 	}
-	goal := done.changed.Goals[2]
-	if goal.ScrollThreshold != config.NoScrollThreshold || goal.CustomProps != nil || goal.Kind() != config.GoalPage || goal.DisplayName != "Visit /blog/*" {
-		t.Errorf("goal is %+v, want a page goal named by its path", goal)
+	g := goal(s, 2)
+	if g.ScrollThreshold != config.NoScrollThreshold || g.CustomProps != nil || g.Kind() != config.GoalPage || g.DisplayName != "Visit /blog/*" {
+		t.Errorf("goal is %+v, want a page goal named by its path", g)
 	}
-	if got := done.changed.Notifications[3].Type; got != config.NotifySpike {
-		t.Errorf("notification is a %q, want a spike", got)
+	if got, _ := s.mirror.state().Notifications.Get(3); got.Type != config.NotifySpike {
+		t.Errorf("notification is a %q, want a spike", got.Type)
 	}
 }
 
 func TestOtherTablesOfThePublicationAreIgnored(t *testing.T) {
 	s := streamWith(t)
-	done := applyAll(t, s, append([]pglogrepl.Message{relationOf(otherID, "public", "users", "id")},
+	changed := changedBy(t, s, append([]pglogrepl.Message{relationOf(otherID, "public", "users", "id")},
 		transaction(insertInto(otherID, 1), updateOf(otherID, unchanged), deleteFrom(otherID, 1), truncateOf(otherID))...)...)
-	if !isEmpty(done.changed) {
-		t.Errorf("changed %+v, want nothing", done.changed)
+	if len(changed) > 0 {
+		t.Errorf("changed %q, want nothing", changed)
 	}
 }
 

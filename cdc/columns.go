@@ -66,7 +66,9 @@ func (t *table[R]) locate(names []string) ([]int, error) {
 }
 
 // selectFrom is the query that yields our columns among the existing ones, in
-// an order that locate accepts together with the returned names.
+// an order that locate accepts together with the returned names. The rows come
+// in order of the primary key, which is held against what is known in that
+// order.
 func (t *table[R]) selectFrom(existing []string) (query string, names []string, err error) {
 	located, err := t.locate(existing)
 	if err != nil {
@@ -81,7 +83,7 @@ func (t *table[R]) selectFrom(existing []string) (query string, names []string, 
 	for i, name := range names {
 		quoted[i] = `"` + name + `"` // Two of our names are key words: format and repeat.
 	}
-	return "SELECT " + strings.Join(quoted, ", ") + " FROM " + t.qualified(), names, nil
+	return "SELECT " + strings.Join(quoted, ", ") + " FROM " + t.qualified() + " ORDER BY " + quoted[0], names, nil
 }
 
 // tuple is one row as text. A nil value is null.

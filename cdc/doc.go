@@ -5,9 +5,11 @@
 // # Terms
 //
 // A read is one repeatable-read transaction over all five tables. A session is
-// one replication connection from its slot to its error. A mirror is the
-// private copy of the tables that a session keeps up to date. The view is what
-// everyone else sees.
+// one replication connection from its slot to its error. A state is what the
+// tables hold, in immutable tables; two states share the rows in which they do
+// not differ. A mirror takes one state to the next, by a read or by the
+// transactions of a session. The view is what everyone else sees: a state
+// without the pseudo-sites.
 //
 // # Modes
 //
@@ -24,6 +26,8 @@
 // # Invariants
 //
 //   - A view is one committed state; a transaction becomes visible as a whole.
+//   - A read begins from a state that is known and keeps only what differs from
+//     it: after the first, none holds the tables a second time.
 //   - The replication slot is temporary and has a name of its own: nothing
 //     holds WAL back once the process is gone, and instances do not collide.
 //   - Nothing of Plausible is altered; its tables are only read. The publication

@@ -2,6 +2,8 @@ package cdc
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -28,9 +30,9 @@ func (d *database) copy() *database {
 	return next
 }
 
-// fullRead loads the model as load.go would.
-func (d *database) fullRead(t *rapid.T) *mirror {
-	m := newMirror()
+// fullRead reads the model as load.go would, beginning from a known state.
+func (d *database) fullRead(t *rapid.T, known state) *mirror {
+	m := newMirror(known)
 	for _, part := range []struct {
 		rows     tableRows
 		describe *pglogrepl.RelationMessage
@@ -43,9 +45,10 @@ func (d *database) fullRead(t *rapid.T) *mirror {
 		if _, err := part.rows.describe(names); err != nil {
 			t.Fatal(err)
 		}
-		for _, row := range part.content {
+		part.rows.beginRead()
+		for _, id := range slices.Sorted(maps.Keys(part.content)) {
 			var from tuple
-			for _, v := range row {
+			for _, v := range part.content[id] {
 				var text []byte
 				if v != nil {
 					text = []byte(fmt.Sprint(v))
@@ -56,8 +59,8 @@ func (d *database) fullRead(t *rapid.T) *mirror {
 				t.Fatal(err)
 			}
 		}
+		part.rows.endRead()
 	}
-	m.loaded()
 	return m
 }
 
@@ -114,13 +117,12 @@ func randomChange(t *rapid.T, d *database) (pglogrepl.Message, bool) {
 func TestStreamEqualsFullRead(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		committed := &database{sites: map[int64][]any{}, goals: map[int64][]any{}}
-		s := newStream(committed.fullRead(t))
+		s := newStream(committed.fullRead(t, emptyState()))
 		for _, m := range []pglogrepl.Message{describeSites, describeGoals} {
 			if _, err := s.apply(m); err != nil {
 				t.Fatal(err)
 			}
 		}
-		var view = config.NewView(config.Tables{Sites: map[int64]config.Site{}, Goals: map[int64]config.Goal{}})
 		for range rapid.IntRange(1, 8).Draw(t, "transactions") {
 			next := committed.copy()
 			var messages []pglogrepl.Message
@@ -129,48 +131,54 @@ func TestStreamEqualsFullRead(t *testing.T) {
 					messages = append(messages, m)
 				}
 			}
-			var done effect
+			before := s.mirror.state()
 			for _, m := range transaction(messages...) {
-				var err error
-				if done, err = s.apply(m); err != nil {
+				if _, err := s.apply(m); err != nil {
 					t.Fatal(err)
 				}
 			}
 			committed = next
-			before := view.Tables()
-			view = view.Next(done.changed)
-
-			want := committed.fullRead(t)
-			if diff := cmp.Diff(want.visible, view.Tables().Sites); diff != "" {
+			now := s.mirror.state()
+			want := committed.fullRead(t, emptyState())
+			if diff := cmp.Diff(rowsOf(want.state().Sites), rowsOf(now.Sites)); diff != "" {
 				t.Fatalf("sites differ from a full read (-want +got):\n%s", diff)
 			}
-			if diff := cmp.Diff(want.goals.committed, view.Tables().Goals); diff != "" {
+			if diff := cmp.Diff(rowsOf(want.state().pseudo), rowsOf(now.pseudo)); diff != "" {
+				t.Fatalf("pseudo-sites differ from a full read (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(rowsOf(want.state().Goals), rowsOf(now.Goals)); diff != "" {
 				t.Fatalf("goals differ from a full read (-want +got):\n%s", diff)
 			}
 			if found := want.differencesFrom(s.mirror); len(found) > 0 {
 				t.Fatalf("a comparison finds %+v", found)
 			}
-			if done.changed.Sites != nil && cmp.Equal(before.Sites, done.changed.Sites) {
+			if same := committed.fullRead(t, now).state(); same != now {
+				t.Fatal("a read that begins from the same state changes it")
+			}
+			if got := committed.fullRead(t, before).state(); cmp.Diff(rowsOf(now.Sites), rowsOf(got.Sites)) != "" ||
+				cmp.Diff(rowsOf(now.pseudo), rowsOf(got.pseudo)) != "" || cmp.Diff(rowsOf(now.Goals), rowsOf(got.Goals)) != "" {
+				t.Fatal("a read that begins from the state before differs from the stream")
+			}
+			if before.Sites != now.Sites && cmp.Equal(rowsOf(before.Sites), rowsOf(now.Sites)) {
 				t.Fatal("the sites count as changed and are the same")
 			}
-			if done.changed.Goals != nil && cmp.Equal(before.Goals, done.changed.Goals) {
+			if before.Goals != now.Goals && cmp.Equal(rowsOf(before.Goals), rowsOf(now.Goals)) {
 				t.Fatal("the goals count as changed and are the same")
 			}
 		}
 	})
 }
 
+func rowsOf[R any](table *config.Table[R]) []R { return slices.Collect(table.All()) }
+
 func TestComparisonLeavesOutWhatWasTouchedMeanwhile(t *testing.T) {
 	s := streamWith(t)
 	applyAll(t, s, transaction(
 		insertInto(goalsID, 1, 1, "A", nil, "A", -1, "{}"),
 		insertInto(goalsID, 2, 1, "B", nil, "B", -1, "{}"))...)
-	fresh := newMirror()
-	fresh.goals.committed = map[int64]config.Goal{
-		1: s.mirror.goals.committed[1],
-		3: {ID: 3},
-	}
-	fresh.loaded()
+	found := emptyState()
+	found.Goals = config.Tables{Goals: map[int64]config.Goal{1: goal(s, 1), 3: {ID: 3}}}.State().Goals
+	fresh := newMirror(found)
 
 	want := []Difference{{Table: "public.goals", Added: 1, Removed: 1}}
 	if got := fresh.differencesFrom(s.mirror); !cmp.Equal(got, want) {

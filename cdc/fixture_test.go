@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/jackc/pglogrepl"
+
+	"plausible-webhooks/config"
 )
 
 // relationOf describes a table as the server would. A column with a star in
@@ -81,6 +83,23 @@ func applyAll(t *testing.T, s *stream, messages ...pglogrepl.Message) effect {
 	return last
 }
 
+// changedBy feeds messages that end a transaction, and names the tables that
+// it changed.
+func changedBy(t *testing.T, s *stream, messages ...pglogrepl.Message) []string {
+	t.Helper()
+	was := s.mirror.state()
+	if done := applyAll(t, s, messages...); !done.committed {
+		t.Fatal("no transaction ended")
+	}
+	return changedTables(was.State, s.mirror.state().State)
+}
+
+// goal is a goal of the mirror, empty if there is none.
+func goal(s *stream, id int64) config.Goal {
+	g, _ := s.mirror.goals.committed.Get(id)
+	return g
+}
+
 const (
 	sitesID, goalsID, notificationsID, otherID = 11, 12, 13, 99
 )
@@ -94,9 +113,7 @@ var (
 // streamWith is a stream over an empty mirror whose tables are described.
 func streamWith(t *testing.T) *stream {
 	t.Helper()
-	m := newMirror()
-	m.loaded()
-	s := newStream(m)
+	s := newStream(newMirror(emptyState()))
 	applyAll(t, s, describeSites, describeGoals, describeSpike)
 	return s
 }

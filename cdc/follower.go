@@ -58,6 +58,7 @@ type Follower struct {
 	// mu orders everything that makes a view, and guards the fields below.
 	mu          sync.Mutex
 	streaming   *live // The session whose stream feeds the view; nil while polling.
+	state       state // What the view shows.
 	ownersMoved bool  // Sites or webhooks have changed since custody last looked.
 	compareSoon bool  // The stream has seen a sign of silent changes.
 
@@ -105,6 +106,7 @@ func New(options Options) *Follower {
 	return &Follower{
 		options:     options,
 		rhythm:      normalRhythm,
+		state:       emptyState(),
 		status:      Status{Mode: ModePoll, Reason: "the configuration has not been read yet", Since: options.Now()},
 		subscribers: make(map[chan struct{}]struct{}),
 		wake:        make(chan struct{}, 1),
@@ -140,19 +142,20 @@ func signal(ch chan struct{}) {
 	}
 }
 
-// publish makes a new view of the changed tables; the caller holds f.mu.
-// Nothing happens if no table changed.
-func (f *Follower) publish(changed config.Tables) {
-	if isEmpty(changed) {
+// publish makes a new view of a state; the caller holds f.mu. Nothing happens
+// if the view shows it already.
+func (f *Follower) publish(now state) {
+	was, view := f.state, f.View()
+	f.state = now
+	changed := changedTables(was.State, now.State)
+	if view != nil && len(changed) == 0 {
 		return
 	}
-	if was := f.View(); was != nil {
-		f.view.Store(was.Next(changed))
-		f.tell(changed)
-	} else {
-		f.view.Store(config.NewView(changed))
+	f.view.Store(view.Next(now.State))
+	if view != nil {
+		f.tell(changed, was.Webhooks != now.Webhooks || was.Triggers != now.Triggers)
 	}
-	if changed.Sites != nil || changed.Webhooks != nil {
+	if view == nil || was.Sites != now.Sites || was.Webhooks != now.Webhooks {
 		f.ownersMoved = true
 		signal(f.wake)
 	}
@@ -163,34 +166,37 @@ func (f *Follower) publish(changed config.Tables) {
 	}
 }
 
-// tell logs which tables have changed: for operators where it is our own, for
-// whoever looks closely where Plausible changes its sites and goals all day.
-func (f *Follower) tell(changed config.Tables) {
-	var tables []string
+// changedTables names the tables in which two states differ.
+func changedTables(was, now config.State) (names []string) {
 	for _, table := range []struct {
 		name    string
 		changed bool
 	}{
-		{"sites", changed.Sites != nil}, {"goals", changed.Goals != nil}, {"notifications", changed.Notifications != nil},
-		{"webhooks", changed.Webhooks != nil}, {"triggers", changed.Triggers != nil},
+		{"sites", was.Sites != now.Sites}, {"goals", was.Goals != now.Goals}, {"notifications", was.Notifications != now.Notifications},
+		{"webhooks", was.Webhooks != now.Webhooks}, {"triggers", was.Triggers != now.Triggers},
 	} {
 		if table.changed {
-			tables = append(tables, table.name)
+			names = append(names, table.name)
 		}
 	}
+	return names
+}
+
+// tell logs which tables have changed: for operators where it is our own, for
+// whoever looks closely where Plausible changes its sites and goals all day.
+func (f *Follower) tell(tables []string, ours bool) {
 	level := hclog.Debug
-	if changed.Webhooks != nil || changed.Triggers != nil {
+	if ours {
 		level = hclog.Info
 	}
 	f.options.Log.Log(level, "configuration changed", "tables", strings.Join(tables, ", "), "revision", f.View().Revision)
 }
 
-// tables are those of the present view; all nil before the first.
-func (f *Follower) tables() config.Tables {
-	if view := f.View(); view != nil {
-		return view.Tables()
-	}
-	return config.Tables{}
+// known is the state that the view shows, from which a read begins.
+func (f *Follower) known() state {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.state
 }
 
 // Run follows the configuration until ctx ends, and then returns nil. All that

@@ -42,25 +42,25 @@ func hasCode(err error, codes ...string) bool {
 	return false
 }
 
-// read reads everything as one state. The position is one by which a stream has
-// delivered all that the state contains.
-func read(ctx context.Context, conn *pgx.Conn) (*mirror, pglogrepl.LSN, error) {
+// read brings a mirror to the present state, which is one for all tables. The
+// position is one by which a stream has delivered all that the state contains.
+// After an error the mirror is of no use.
+func read(ctx context.Context, conn *pgx.Conn, m *mirror) (pglogrepl.LSN, error) {
 	pg := conn.PgConn()
 	if err := beginLocked(ctx, pg); err != nil {
-		return nil, 0, err
+		return 0, err
 	}
-	m, err := readTables(ctx, pg)
-	if err != nil {
-		return nil, 0, err
+	if err := readTables(ctx, pg, m); err != nil {
+		return 0, err
 	}
 	position, err := readPosition(ctx, pg)
 	if err != nil {
-		return nil, 0, err
+		return 0, err
 	}
 	if err := execute(ctx, pg, "end the read", "COMMIT"); err != nil {
-		return nil, 0, err
+		return 0, err
 	}
-	return m, position, nil
+	return position, nil
 }
 
 // beginLocked opens the transaction of a read and locks the tables before its
@@ -111,26 +111,24 @@ func missingTable(ctx context.Context, pg *pgconn.PgConn, cause error) error {
 	return cause // It appeared in this moment; the next read finds it.
 }
 
-// readTables fills a mirror within the transaction that is open on the
+// readTables reads a mirror's tables within the transaction that is open on the
 // connection. It uses the simple protocol alone, for a walsender knows no
 // other; the results are text.
-func readTables(ctx context.Context, pg *pgconn.PgConn) (*mirror, error) {
+func readTables(ctx context.Context, pg *pgconn.PgConn, m *mirror) error {
 	columns, err := readColumns(ctx, pg)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	m := newMirror()
 	for _, t := range m.all {
 		existing, ok := columns[t.qualified()]
 		if !ok {
-			return nil, &SchemaError{Table: t.qualified()}
+			return &SchemaError{Table: t.qualified()}
 		}
 		if err := readTable(ctx, pg, t, existing); err != nil {
-			return nil, fmt.Errorf("read table %s: %w", t.qualified(), err)
+			return fmt.Errorf("read table %s: %w", t.qualified(), err)
 		}
 	}
-	m.loaded()
-	return m, nil
+	return nil
 }
 
 func readTable(ctx context.Context, pg *pgconn.PgConn, t tableRows, existing []string) (err error) {
@@ -141,11 +139,17 @@ func readTable(ctx context.Context, pg *pgconn.PgConn, t tableRows, existing []s
 	if _, err := t.describe(names); err != nil {
 		return err
 	}
+	t.beginRead()
 	results := pg.Exec(ctx, sql)
 	defer func() {
 		if closed := results.Close(); err == nil {
 			err = closed
 		}
+		if err != nil {
+			t.abandonRead()
+			return
+		}
+		t.endRead()
 	}()
 	for results.NextResult() {
 		rows := results.ResultReader()

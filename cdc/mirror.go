@@ -1,40 +1,58 @@
 package cdc
 
-import (
-	"maps"
+import "plausible-webhooks/config"
 
-	"plausible-webhooks/config"
-)
-
-// mirror is a private copy of the followed tables.
-type mirror struct {
-	sites         *rows[site]
-	goals         *rows[config.Goal]
-	notifications *rows[config.Notification]
-	webhooks      *rows[config.Webhook]
-	triggers      *rows[config.Trigger]
-
-	all     []tableRows
-	visible map[int64]config.Site // The sites that a view shows; shared with views.
+// state is what the followed tables hold. It is immutable; two are the same if
+// they are ==.
+type state struct {
+	config.State                            // What a view shows.
+	pseudo       *config.Table[config.Site] // Sites that no view shows.
 }
 
-func newMirror() *mirror {
+func emptyState() state {
+	return state{State: config.EmptyState(), pseudo: config.EmptyState().Sites}
+}
+
+// mirror is a state on its way from one to the next: by what a read finds, or
+// by the transactions of a stream.
+type mirror struct {
+	sites         *rows[site, sites]
+	goals         *rows[config.Goal, *config.Table[config.Goal]]
+	notifications *rows[config.Notification, *config.Table[config.Notification]]
+	webhooks      *rows[config.Webhook, *config.Table[config.Webhook]]
+	triggers      *rows[config.Trigger, *config.Table[config.Trigger]]
+
+	all []tableRows
+}
+
+func newMirror(of state) *mirror {
 	m := &mirror{
-		sites:         newRows(sitesTable),
-		goals:         newRows(goalsTable),
-		notifications: newRows(notificationsTable),
-		webhooks:      newRows(webhooksTable),
-		triggers:      newRows(triggersTable),
+		sites:         newRows(sitesTable, sites{shown: of.Sites, pseudo: of.pseudo}),
+		goals:         newRows(goalsTable, of.Goals),
+		notifications: newRows(notificationsTable, of.Notifications),
+		webhooks:      newRows(webhooksTable, of.Webhooks),
+		triggers:      newRows(triggersTable, of.Triggers),
 	}
 	m.all = []tableRows{m.sites, m.goals, m.notifications, m.webhooks, m.triggers}
 	return m
+}
+
+// state is the state as of the last commit.
+func (m *mirror) state() state {
+	return state{
+		State: config.State{
+			Sites: m.sites.committed.shown, Goals: m.goals.committed, Notifications: m.notifications.committed,
+			Webhooks: m.webhooks.committed, Triggers: m.triggers.committed,
+		},
+		pseudo: m.sites.committed.pseudo,
+	}
 }
 
 // Tables that are followed, with their schemas, in the order in which they are
 // read and locked.
 func followedTables() []string {
 	var names []string
-	for _, t := range newMirror().all {
+	for _, t := range newMirror(emptyState()).all {
 		names = append(names, t.qualified())
 	}
 	return names
@@ -49,44 +67,11 @@ func (m *mirror) find(schema, name string) tableRows {
 	return nil
 }
 
-// loaded ends a full read.
-func (m *mirror) loaded() { m.visible = visibleSites(m.sites.committed) }
-
-// visibleSites leaves out the pseudo-sites that stand for a whole team: they
-// have no events of their own and their domain is no host name.
-func visibleSites(all map[int64]site) map[int64]config.Site {
-	visible := make(map[int64]config.Site, len(all))
-	for id, s := range all {
-		if !s.consolidated {
-			visible[id] = s.Site
-		}
+// commit ends a transaction.
+func (m *mirror) commit() {
+	for _, t := range m.all {
+		t.commit()
 	}
-	return visible
-}
-
-// commit ends a transaction and returns the tables that it changed; a nil map
-// is an unchanged table.
-func (m *mirror) commit() config.Tables {
-	var changed config.Tables
-	if m.sites.commit() {
-		if visible := visibleSites(m.sites.committed); !maps.Equal(visible, m.visible) {
-			m.visible = visible
-			changed.Sites = visible
-		}
-	}
-	if m.goals.commit() {
-		changed.Goals = m.goals.committed
-	}
-	if m.notifications.commit() {
-		changed.Notifications = m.notifications.committed
-	}
-	if m.webhooks.commit() {
-		changed.Webhooks = m.webhooks.committed
-	}
-	if m.triggers.commit() {
-		changed.Triggers = m.triggers.committed
-	}
-	return changed
 }
 
 func (m *mirror) discard() {
@@ -95,33 +80,9 @@ func (m *mirror) discard() {
 	}
 }
 
-// changedFrom returns the tables of the mirror that differ from those of a
-// view. For the others the mirror takes the view's maps over, so that equal
-// rows are held once.
-func (m *mirror) changedFrom(was config.Tables) config.Tables {
-	return config.Tables{
-		Sites:         changedRows(&m.visible, was.Sites, func(a, b config.Site) bool { return a == b }),
-		Goals:         changedRows(&m.goals.committed, was.Goals, equalGoals),
-		Notifications: changedRows(&m.notifications.committed, was.Notifications, notificationsTable.equal),
-		Webhooks:      changedRows(&m.webhooks.committed, was.Webhooks, webhooksTable.equal),
-		Triggers:      changedRows(&m.triggers.committed, was.Triggers, equalTriggers),
-	}
-}
-
-func changedRows[R any](now *map[int64]R, was map[int64]R, equal func(a, b R) bool) map[int64]R {
-	if was != nil && maps.EqualFunc(*now, was, equal) {
-		*now = was
-		return nil
-	}
-	return *now
-}
-
-func isEmpty(t config.Tables) bool {
-	return t.Sites == nil && t.Goals == nil && t.Notifications == nil && t.Webhooks == nil && t.Triggers == nil
-}
-
 // differencesFrom compares a fresh read with an older mirror, in rows that the
-// older one has not been told of meanwhile.
+// older one has not been told of meanwhile. It costs little where both share
+// their rows, as they do if the read began from a state of the older one.
 func (m *mirror) differencesFrom(older *mirror) []Difference {
 	var found []Difference
 	for _, d := range []Difference{

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"plausible-webhooks/config"
 	"plausible-webhooks/deploy/devstack/stack"
 )
 
@@ -119,25 +120,24 @@ func TestPublicationDroppedOn18(t *testing.T) {
 
 func TestRowThatTheStreamMissedIsMended(t *testing.T) {
 	w := newWorld(t, stack.V32)
-	site := w.site("a.example")
+	lost := w.site("a.example")
 	f := follow(t, w.url, Options{})
 	f.replicates()
-	f.seesSite(promised, site, true)
+	f.seesSite(promised, lost, true)
 	// Replication sees nothing of a session in this role but its WAL; what
 	// makes it miss a change is a mirror that lost one.
 	f.Follower.mu.Lock()
 	mirror := f.streaming.stream.mirror
-	delete(mirror.sites.committed, site)
-	mirror.visible = visibleSites(mirror.sites.committed)
-	f.publish(mirror.changedFrom(f.tables()))
+	mirror.sites.committed = mirror.sites.committed.With([]config.Change[site]{{ID: lost, Gone: true}})
+	f.publish(mirror.state())
 	f.Follower.mu.Unlock()
-	f.seesSite(promised, site, false)
+	f.seesSite(promised, lost, false)
 
 	found := f.compares()
 	if len(found) != 1 || found[0] != (Difference{Table: "public.sites", Added: 1}) {
 		t.Errorf("found %+v, want one added site", found)
 	}
-	f.seesSite(patience, site, true)
+	f.seesSite(patience, lost, true)
 	f.replicates()
 	if !strings.Contains(strings.Join(f.log.warnings(), ""), "table=public.sites added=1") {
 		t.Errorf("warnings are %q, want one about the site", f.log.warnings())

@@ -169,7 +169,7 @@ func (f *Follower) applyMessage(data []byte, session *live) error {
 		signal(f.wake)
 	}
 	if done.committed {
-		f.publish(done.changed)
+		f.publish(session.stream.mirror.state())
 		session.advance(done.end)
 	}
 	return nil

@@ -15,10 +15,23 @@ import (
 // filled in, a bug. Any difference ends the session; the read that follows at
 // once mends the view.
 //
-// The comparison is exact although both sides move. Keys that commits write
-// from before the read until the comparison are left out; and the comparison
-// waits until the stream has passed the position of the read, so that all
-// that the read saw has arrived.
+// The read begins from the state of the session's mirror and keeps only what
+// differs from it, so there is no second copy of the tables; in which rows it
+// differs, what both share tells without being looked at.
+//
+// The comparison is exact although both sides move. The mirror begins to note
+// the keys that commits write in the moment in which its state is taken, before
+// the read. The comparison waits until the stream has passed the position of
+// the read, and leaves the noted keys out. For any other key the mirror still
+// has the value that it had when noting began, and the read found the value of
+// its snapshot, whatever state it began from. A commit that lies between the
+// two has been delivered by now, so that its keys are noted. Therefore the two
+// values are equal unless the stream has missed something.
+//
+// One commit can be delivered before a snapshot sees it: one that is written
+// already while its backend still waits, say for a synchronous standby. If
+// noting begins and the read is done within that wait, it counts as missed, at
+// the cost of a needless read.
 func (s *supervisor) compare(ctx context.Context) {
 	s.compareAt = time.Now().Add(s.f.options.ReconcileInterval)
 	found, err := s.findDifferences(ctx)
@@ -53,7 +66,7 @@ func (s *supervisor) compare(ctx context.Context) {
 }
 
 func (s *supervisor) findDifferences(ctx context.Context) ([]Difference, error) {
-	session := s.f.startNoting()
+	session, known := s.f.startNoting()
 	if session == nil {
 		return nil, nil
 	}
@@ -61,7 +74,7 @@ func (s *supervisor) findDifferences(ctx context.Context) ([]Difference, error) 
 	ctx, cancel := context.WithTimeout(ctx, taskTimeout)
 	defer cancel()
 
-	var fresh *mirror
+	fresh := newMirror(known)
 	var position pglogrepl.LSN
 	err := s.plain.use(ctx, taskTimeout, func(ctx context.Context, conn *pgx.Conn) error {
 		changed, err := ensurePublication(ctx, conn)
@@ -72,7 +85,7 @@ func (s *supervisor) findDifferences(ctx context.Context) ([]Difference, error) 
 			s.f.options.Log.Warn("a table had left the publication and is in it again", "publication", Publication)
 			return errReread
 		}
-		fresh, position, err = read(ctx, conn)
+		position, err = read(ctx, conn, fresh)
 		return err
 	})
 	if err != nil {
@@ -86,18 +99,19 @@ func (s *supervisor) findDifferences(ctx context.Context) ([]Difference, error) 
 	return fresh.differencesFrom(session.stream.mirror), nil
 }
 
-// startNoting makes the session's mirror note what its commits write. It
-// returns nil if no session streams.
-func (f *Follower) startNoting() *live {
+// startNoting makes the session's mirror note what its commits write, and
+// returns its state at this moment. The session is nil if none streams.
+func (f *Follower) startNoting() (*live, state) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.streaming == nil || f.streaming.stream == nil {
-		return nil
+		return nil, state{}
 	}
-	for _, t := range f.streaming.stream.mirror.all {
+	m := f.streaming.stream.mirror
+	for _, t := range m.all {
 		t.startNoting()
 	}
-	return f.streaming
+	return f.streaming, m.state()
 }
 
 func (f *Follower) stopNoting(session *live) {

@@ -1,17 +1,33 @@
 package cdc
 
-import "maps"
+import (
+	"iter"
+	"maps"
+	"slices"
+
+	"plausible-webhooks/config"
+)
+
+// version is an immutable state V of a table with rows R. If it is == another
+// one, they have the same rows.
+type version[R, V any] interface {
+	comparable
+	Get(id int64) (R, bool)
+	All() iter.Seq[R] // In order of id.
+	ChangedSince(before V) iter.Seq[R]
+	With(changes []config.Change[R]) V
+}
 
 // rows is one table of a mirror: its rows as of the last commit, and what the
-// transaction in progress has done to them. The committed map is never written
-// to, because views share it: a commit that changes something replaces it.
-type rows[R any] struct {
+// transaction in progress has done to them.
+type rows[R any, V version[R, V]] struct {
 	table   *table[R]
 	located []int // Where our columns stand; nil until the first description.
 
-	committed map[int64]R
+	committed V
 	pending   map[int64]*R // By key; nil: deleted.
 	emptied   bool         // Truncated in this transaction; pending is what came after.
+	reading   *reading[R, V]
 
 	// touched notes the keys that commits have written while a read for
 	// comparison is under way; nil: no such read.
@@ -19,36 +35,40 @@ type rows[R any] struct {
 	touchedAll bool
 }
 
-func newRows[R any](t *table[R]) *rows[R] {
-	return &rows[R]{table: t, committed: map[int64]R{}, pending: map[int64]*R{}}
+func newRows[R any, V version[R, V]](t *table[R], committed V) *rows[R, V] {
+	return &rows[R, V]{table: t, committed: committed, pending: map[int64]*R{}}
 }
 
-// tableRows is what the decoder of the stream needs of rows of any type.
+// tableRows is what reads and the decoder of the stream need of rows of any
+// type.
 type tableRows interface {
 	describe(columns []string) (reshaped bool, err error)
 	selectFrom(existing []string) (query string, names []string, err error)
 	qualified() string
+	beginRead()
 	load(tuple) error
+	endRead()
+	abandonRead()
 	insert(tuple) error
 	update(key, row tuple) error
 	remove(tuple) error
 	truncate()
 	discard()
-	commit() bool
+	commit()
 	startNoting()
 	stopNoting()
 }
 
-func (r *rows[R]) qualified() string { return r.table.qualified() }
+func (r *rows[R, V]) qualified() string { return r.table.qualified() }
 
-func (r *rows[R]) selectFrom(existing []string) (string, []string, error) {
+func (r *rows[R, V]) selectFrom(existing []string) (string, []string, error) {
 	return r.table.selectFrom(existing)
 }
 
 // describe takes the present columns of the table. It tells whether one that
 // we keep has come or gone since the last description: rows change by that
 // without any message about them.
-func (r *rows[R]) describe(columns []string) (reshaped bool, err error) {
+func (r *rows[R, V]) describe(columns []string) (reshaped bool, err error) {
 	located, err := r.table.locate(columns)
 	if err != nil {
 		return false, err
@@ -62,31 +82,21 @@ func (r *rows[R]) describe(columns []string) (reshaped bool, err error) {
 	return reshaped, nil
 }
 
-// load takes a row of a full read; the mirror is not in use yet.
-func (r *rows[R]) load(from tuple) error {
-	row, err := r.table.decode(r.located, from, nil)
-	if err != nil {
-		return err
-	}
-	r.committed[r.table.id(row)] = row
-	return nil
-}
-
 // present finds a row as the transaction in progress sees it.
-func (r *rows[R]) present(id int64) *R {
+func (r *rows[R, V]) present(id int64) *R {
 	if row, ok := r.pending[id]; ok {
 		return row
 	}
 	if r.emptied {
 		return nil
 	}
-	if row, ok := r.committed[id]; ok {
+	if row, ok := r.committed.Get(id); ok {
 		return &row
 	}
 	return nil
 }
 
-func (r *rows[R]) insert(from tuple) error {
+func (r *rows[R, V]) insert(from tuple) error {
 	row, err := r.table.decode(r.located, from, nil)
 	if err != nil {
 		return err
@@ -99,7 +109,7 @@ func (r *rows[R]) insert(from tuple) error {
 // the primary key changed: then values that were left out are those of the row
 // under the old key. Nothing but the key is ever read from it, for the other
 // columns of a key tuple look like null and are not.
-func (r *rows[R]) update(key, from tuple) error {
+func (r *rows[R, V]) update(key, from tuple) error {
 	old := key
 	if old.values == nil {
 		old = from
@@ -120,7 +130,7 @@ func (r *rows[R]) update(key, from tuple) error {
 }
 
 // remove deletes by key; a row that we do not know is no loss.
-func (r *rows[R]) remove(key tuple) error {
+func (r *rows[R, V]) remove(key tuple) error {
 	id, err := r.table.key(r.located, key)
 	if err != nil {
 		return err
@@ -129,56 +139,46 @@ func (r *rows[R]) remove(key tuple) error {
 	return nil
 }
 
-func (r *rows[R]) truncate() {
-	clear(r.pending)
+func (r *rows[R, V]) truncate() {
+	r.discard()
 	r.emptied = true
 }
 
-func (r *rows[R]) discard() {
-	clear(r.pending)
+// discard forgets what the transaction did. The map is replaced, for one that
+// has been large stays so.
+func (r *rows[R, V]) discard() {
 	r.emptied = false
+	if len(r.pending) > 0 {
+		r.pending = map[int64]*R{}
+	}
 }
 
-// commit makes the transaction's changes the committed state and tells whether
-// anything that we keep has changed: an update of spike_notifications.last_sent
-// is nothing.
-func (r *rows[R]) commit() bool {
-	defer r.discard()
+// commit makes the transaction's changes the committed state. That stays the
+// same version if nothing that we keep has changed: an update of
+// spike_notifications.last_sent is nothing.
+func (r *rows[R, V]) commit() {
 	r.note()
+	next := &changing[R, V]{version: r.committed}
 	if r.emptied {
-		next := make(map[int64]R, len(r.pending))
-		r.writeTo(next)
-		changed := !maps.EqualFunc(next, r.committed, r.table.equal)
-		r.committed = next
-		return changed
-	}
-	changed := false
-	for id, row := range r.pending {
-		old, known := r.committed[id]
-		if known != (row != nil) || row != nil && !r.table.equal(old, *row) {
-			changed = true
-			break
+		for row := range r.committed.All() {
+			if id := r.table.id(row); r.pending[id] == nil {
+				next.change(config.Change[R]{ID: id, Gone: true})
+			}
 		}
+		next.apply()
 	}
-	if changed {
-		next := maps.Clone(r.committed)
-		r.writeTo(next)
-		r.committed = next
-	}
-	return changed
-}
-
-func (r *rows[R]) writeTo(next map[int64]R) {
-	for id, row := range r.pending {
-		if row == nil {
-			delete(next, id)
+	for _, id := range slices.Sorted(maps.Keys(r.pending)) {
+		if row := r.pending[id]; row != nil {
+			next.change(config.Change[R]{ID: id, Row: *row})
 		} else {
-			next[id] = *row
+			next.change(config.Change[R]{ID: id, Gone: true})
 		}
 	}
+	r.committed = next.apply()
+	r.discard()
 }
 
-func (r *rows[R]) note() {
+func (r *rows[R, V]) note() {
 	if r.touched == nil {
 		return
 	}
@@ -188,9 +188,9 @@ func (r *rows[R]) note() {
 	}
 }
 
-func (r *rows[R]) startNoting() { r.touched, r.touchedAll = map[int64]struct{}{}, false }
+func (r *rows[R, V]) startNoting() { r.touched, r.touchedAll = map[int64]struct{}{}, false }
 
-func (r *rows[R]) stopNoting() { r.touched, r.touchedAll = nil, false }
+func (r *rows[R, V]) stopNoting() { r.touched, r.touchedAll = nil, false }
 
 // Difference counts in how many rows of a table two states differ.
 type Difference struct {
@@ -200,28 +200,30 @@ type Difference struct {
 
 func (d Difference) any() bool { return d.Added+d.Changed+d.Removed > 0 }
 
-// differFrom compares the rows with an older state, leaving out the keys that
+// differFrom compares a version with an older state, leaving out the keys that
 // the older state has been told of since.
-func differFrom[R any](newer map[int64]R, older *rows[R]) Difference {
+func differFrom[R any, V version[R, V]](newer V, older *rows[R, V]) Difference {
 	d := Difference{Table: older.table.qualified()}
 	if older.touchedAll {
 		return d
 	}
-	for id, row := range newer {
+	for row := range newer.ChangedSince(older.committed) {
+		id := older.table.id(row)
 		if _, skip := older.touched[id]; skip {
 			continue
 		}
-		if was, ok := older.committed[id]; !ok {
-			d.Added++
-		} else if !older.table.equal(was, row) {
+		if _, known := older.committed.Get(id); known {
 			d.Changed++
+		} else {
+			d.Added++
 		}
 	}
-	for id := range older.committed {
+	for row := range older.committed.ChangedSince(newer) {
+		id := older.table.id(row)
 		if _, skip := older.touched[id]; skip {
 			continue
 		}
-		if _, ok := newer[id]; !ok {
+		if _, still := newer.Get(id); !still {
 			d.Removed++
 		}
 	}

@@ -128,8 +128,8 @@ func (f *Follower) readSnapshot(ctx context.Context, conn *pgconn.PgConn, sessio
 	if err := lockTables(ctx, conn); err != nil {
 		return err
 	}
-	m, err := readTables(ctx, conn)
-	if err != nil {
+	m := newMirror(f.known())
+	if err := readTables(ctx, conn, m); err != nil {
 		return err
 	}
 	if err := execute(ctx, conn, "end the read", "COMMIT"); err != nil {
@@ -138,7 +138,7 @@ func (f *Follower) readSnapshot(ctx context.Context, conn *pgconn.PgConn, sessio
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	session.stream = newStream(m)
-	f.publish(m.changedFrom(f.tables()))
+	f.publish(m.state())
 	f.confirm()
 	return nil
 }

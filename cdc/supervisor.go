@@ -144,9 +144,10 @@ func (f *Follower) streams() bool {
 // poll reads everything and makes it the view, unless a session took over
 // meanwhile.
 func (s *supervisor) poll(ctx context.Context) {
-	var fresh *mirror
+	known := s.f.known()
+	fresh := newMirror(known)
 	err := s.plain.use(ctx, taskTimeout, func(ctx context.Context, conn *pgx.Conn) (err error) {
-		fresh, _, err = read(ctx, conn)
+		_, err = read(ctx, conn, fresh)
 		return err
 	})
 	if ctx.Err() != nil {
@@ -167,7 +168,11 @@ func (s *supervisor) poll(ctx context.Context) {
 	if s.f.streaming != nil {
 		return
 	}
-	s.f.publish(fresh.changedFrom(s.f.tables()))
+	if s.f.state != known { // A session came and went: what it left may be newer.
+		s.pollAt = time.Now()
+		return
+	}
+	s.f.publish(fresh.state())
 	s.f.confirm()
 	s.reportPolling()
 }

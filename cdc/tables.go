@@ -1,7 +1,6 @@
 package cdc
 
 import (
-	"maps"
 	"time"
 
 	"plausible-webhooks/config"
@@ -10,14 +9,6 @@ import (
 
 // ownSchema is the schema of our tables.
 const ownSchema = "plausible_webhooks"
-
-// site is a row of public.sites with the mark of pseudo-sites. Those are kept
-// here, though they are in no view, because a later change of such a row may
-// leave out values.
-type site struct {
-	config.Site
-	consolidated bool
-}
 
 // The absent values are those of the Plausible versions that lack the column
 // (v2.1 to v3.2): no team, no scroll goal, no custom properties, a spike.
@@ -39,7 +30,7 @@ var sitesTable = &table[site]{
 var goalsTable = &table[config.Goal]{
 	schema: "public", name: "goals",
 	id:     func(g config.Goal) int64 { return g.ID },
-	equal:  equalGoals,
+	equal:  config.Goal.Equal,
 	finish: nameGoal,
 	columns: []column[config.Goal]{
 		required("id", setInt(func(g *config.Goal) *int64 { return &g.ID }, parseInt)),
@@ -64,12 +55,6 @@ func nameGoal(g *config.Goal) {
 	default:
 		g.DisplayName = "Visit " + g.PagePath
 	}
-}
-
-func equalGoals(a, b config.Goal) bool {
-	return a.ID == b.ID && a.SiteID == b.SiteID && a.DisplayName == b.DisplayName &&
-		a.EventName == b.EventName && a.PagePath == b.PagePath && a.ScrollThreshold == b.ScrollThreshold &&
-		a.InsertedAt == b.InsertedAt && a.UpdatedAt == b.UpdatedAt && maps.Equal(a.CustomProps, b.CustomProps)
 }
 
 var notificationsTable = &table[config.Notification]{
@@ -104,7 +89,7 @@ var webhooksTable = &table[config.Webhook]{
 var triggersTable = &table[config.Trigger]{
 	schema: ownSchema, name: "webhook_triggers",
 	id:    func(t config.Trigger) int64 { return t.ID },
-	equal: equalTriggers,
+	equal: config.Trigger.Equal,
 	columns: []column[config.Trigger]{
 		required("id", setInt(func(t *config.Trigger) *int64 { return &t.ID }, parseInt)),
 		required("webhook_id", setInt(func(t *config.Trigger) *int64 { return &t.WebhookID }, zeroOr)),
@@ -132,15 +117,4 @@ func parseOptional(text []byte) (*int, error) {
 	}
 	small := int(n)
 	return &small, nil
-}
-
-func equalTriggers(a, b config.Trigger) bool {
-	if (a.CooldownSeconds == nil) != (b.CooldownSeconds == nil) {
-		return false
-	}
-	if a.CooldownSeconds != nil && *a.CooldownSeconds != *b.CooldownSeconds {
-		return false
-	}
-	a.CooldownSeconds, b.CooldownSeconds = nil, nil
-	return a == b
 }

@@ -1,7 +1,6 @@
 package evaluator
 
 import (
-	"maps"
 	"slices"
 
 	"plausible-webhooks/config"
@@ -124,7 +123,7 @@ func (p *plan) addTraffic(w config.Webhook, t config.Trigger) {
 		}
 		return
 	}
-	for _, n := range p.view.Tables().Notifications {
+	for n := range p.view.Notifications() {
 		if _, exists := p.view.Site(n.SiteID); exists && n.Type == kind {
 			r.site, r.threshold = n.SiteID, n.Threshold
 			p.addRule(r)
@@ -166,7 +165,7 @@ func (p *plan) addGoals(w config.Webhook, t config.Trigger) {
 	p.covered[t.ID] = covered
 	goals := slices.Values(p.view.GoalsOf(w.SiteID))
 	if w.InstanceWide() {
-		goals = maps.Values(p.view.Tables().Goals)
+		goals = p.view.Goals()
 	}
 	for g := range goals {
 		if !covered[g.ID] {

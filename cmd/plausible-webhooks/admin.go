@@ -76,7 +76,7 @@ func (h *health) announce(ctx context.Context, log hclog.Logger) {
 	case <-ctx.Done():
 	case <-changed:
 		view, status := h.follower.View(), h.follower.Status()
-		log.Info("ready", "sites", view.SiteCount(), "webhooks", len(view.Webhooks()), "config", string(status.Mode))
+		log.Info("ready", "sites", view.SiteCount(), "webhooks", view.WebhookCount(), "config", string(status.Mode))
 	}
 }
 

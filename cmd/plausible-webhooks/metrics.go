@@ -35,7 +35,7 @@ func newRegistry(h *health) *prometheus.Registry {
 		}),
 		gauge("webhooks", "Webhooks, disabled ones among them.", func() float64 {
 			if view := h.follower.View(); view != nil {
-				return float64(len(view.Webhooks()))
+				return float64(view.WebhookCount())
 			}
 			return 0
 		}),
