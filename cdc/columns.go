@@ -92,35 +92,32 @@ type tuple struct {
 	unchanged []bool // Set where a large value was left out because it did not change; may be nil.
 }
 
-// decode makes a row from its text. Values that the stream left out are taken
-// from old, which is nil if no such row is known.
-func (t *table[R]) decode(located []int, from tuple, old *R) (R, error) {
-	var row R
-	if old != nil {
-		row = *old
-	}
+// decode fills a row from its text. The row comes as it is known, or as the
+// zero row: values that the stream left out stay in it. Reads have it filled
+// again and again, for it is on the heap.
+func (t *table[R]) decode(located []int, from tuple, row *R, known bool) error {
 	for i, c := range t.columns {
 		value := c.absent
 		if at := located[i]; at >= 0 {
 			if at >= len(from.values) {
-				return row, fmt.Errorf("read a row of %s: it has %d values, and column %s is number %d", t.qualified(), len(from.values), c.name, at+1)
+				return fmt.Errorf("read a row of %s: it has %d values, and column %s is number %d", t.qualified(), len(from.values), c.name, at+1)
 			}
 			if from.unchanged != nil && from.unchanged[at] {
-				if old == nil {
-					return row, fmt.Errorf("read a row of %s: column %s was left out of an unknown row: %w", t.qualified(), c.name, errDesync)
+				if !known {
+					return fmt.Errorf("read a row of %s: column %s was left out of an unknown row: %w", t.qualified(), c.name, errDesync)
 				}
 				continue
 			}
 			value = from.values[at]
 		}
-		if err := c.set(&row, value); err != nil {
-			return row, fmt.Errorf("read column %s of %s: %w", c.name, t.qualified(), err)
+		if err := c.set(row, value); err != nil {
+			return fmt.Errorf("read column %s of %s: %w", c.name, t.qualified(), err)
 		}
 	}
 	if t.finish != nil {
-		t.finish(&row)
+		t.finish(row)
 	}
-	return row, nil
+	return nil
 }
 
 // key reads the primary key alone, for deletes and changed keys: nothing else

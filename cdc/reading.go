@@ -17,38 +17,41 @@ type reading[R any, V version[R, V]] struct {
 	known R
 	more  bool // There is a known row that the read has not reached.
 
-	last *int64 // The id of the last row read; nil: none yet.
-	now  changing[R, V]
+	row   R // The last row read.
+	begun bool
+	found changing[R, V]
 }
 
 // beginRead begins a read, which ends with endRead or abandonRead. The mirror
 // is not in use yet.
 func (r *rows[R, V]) beginRead() {
-	r.reading = &reading[R, V]{now: changing[R, V]{version: r.committed}}
+	r.reading = &reading[R, V]{found: changing[R, V]{version: r.committed}}
 	r.reading.next, r.reading.stop = iter.Pull(r.committed.All())
 	r.reading.known, r.reading.more = r.reading.next()
 }
 
 // load takes the next row of a read. Rows come in order of id.
 func (r *rows[R, V]) load(from tuple) error {
-	row, err := r.table.decode(r.located, from, nil)
-	if err != nil {
+	now := r.reading
+	last := r.table.id(now.row)
+	now.row = *new(R)
+	if err := r.table.decode(r.located, from, &now.row, false); err != nil {
 		return err
 	}
-	id := r.table.id(row)
-	if last := r.reading.last; last != nil && id <= *last {
-		return fmt.Errorf("read a row of %s: id %d comes behind %d", r.qualified(), id, *last)
+	id := r.table.id(now.row)
+	if now.begun && id <= last {
+		return fmt.Errorf("read a row of %s: id %d comes behind %d", r.qualified(), id, last)
 	}
-	r.reading.last = &id
+	now.begun = true
 	r.passOver(func(known int64) bool { return known < id })
-	if r.reading.more && r.table.id(r.reading.known) == id {
-		same := r.table.equal(r.reading.known, row)
-		r.reading.known, r.reading.more = r.reading.next()
+	if now.more && r.table.id(now.known) == id {
+		same := r.table.equal(now.known, now.row)
+		now.known, now.more = now.next()
 		if same {
 			return nil
 		}
 	}
-	r.reading.now.change(config.Change[R]{ID: id, Row: row})
+	now.found.change(config.Change[R]{ID: id, Row: now.row})
 	return nil
 }
 
@@ -59,14 +62,14 @@ func (r *rows[R, V]) passOver(while func(known int64) bool) {
 		if !while(id) {
 			return
 		}
-		now.now.change(config.Change[R]{ID: id, Gone: true})
+		now.found.change(config.Change[R]{ID: id, Gone: true})
 	}
 }
 
 // endRead makes what was read the committed state.
 func (r *rows[R, V]) endRead() {
 	r.passOver(func(int64) bool { return true })
-	r.committed = r.reading.now.apply()
+	r.committed = r.reading.found.apply()
 	r.abandonRead()
 }
 

@@ -97,11 +97,11 @@ func (r *rows[R, V]) present(id int64) *R {
 }
 
 func (r *rows[R, V]) insert(from tuple) error {
-	row, err := r.table.decode(r.located, from, nil)
-	if err != nil {
+	row := new(R)
+	if err := r.table.decode(r.located, from, row, false); err != nil {
 		return err
 	}
-	r.pending[r.table.id(row)] = &row
+	r.pending[r.table.id(*row)] = row
 	return nil
 }
 
@@ -118,14 +118,18 @@ func (r *rows[R, V]) update(key, from tuple) error {
 	if err != nil {
 		return err
 	}
-	row, err := r.table.decode(r.located, from, r.present(oldID))
-	if err != nil {
+	row := new(R)
+	known := r.present(oldID)
+	if known != nil {
+		*row = *known
+	}
+	if err := r.table.decode(r.located, from, row, known != nil); err != nil {
 		return err
 	}
-	if id := r.table.id(row); id != oldID {
+	if id := r.table.id(*row); id != oldID {
 		r.pending[oldID] = nil
 	}
-	r.pending[r.table.id(row)] = &row
+	r.pending[r.table.id(*row)] = row
 	return nil
 }
 

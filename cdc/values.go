@@ -1,6 +1,7 @@
 package cdc
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -54,10 +55,12 @@ func parseTime(text []byte) (time.Time, error) {
 	case "infinity":
 		return latest, nil
 	}
-	for _, layout := range []string{"2006-01-02 15:04:05", "2006-01-02 15:04:05Z07"} {
-		if t, err := time.Parse(layout, string(text)); err == nil {
-			return t.UTC(), nil // Without a fabricated location, so that equal times are ==.
-		}
+	layout := "2006-01-02 15:04:05"
+	if len(text) > len(layout) && bytes.ContainsAny(text[len(layout):], "+-") {
+		layout += "Z07"
+	}
+	if t, err := time.Parse(layout, string(text)); err == nil {
+		return t.UTC(), nil // Without a fabricated location, so that equal times are ==.
 	}
 	return time.Time{}, fmt.Errorf("%.40q is no time in ISO format", text)
 }
