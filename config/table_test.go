@@ -69,9 +69,9 @@ func checkChunks[R any](t *rapid.T, s *sequence[R]) {
 // changesOf draws changes of a part of the ids, so that chunks fill, overflow,
 // thin out and vanish.
 func changesOf(t *rapid.T) []Change[Goal] {
-	from := rapid.Int64Range(1, 2000).Draw(t, "from")
+	from := rapid.SampledFrom([]int64{1, 100, 333, 700, 1500}).Draw(t, "from")
 	ids := map[int64]bool{}
-	switch count := rapid.IntRange(1, 800).Draw(t, "count"); rapid.IntRange(0, 2).Draw(t, "which") {
+	switch count := rapid.SampledFrom([]int{1, 10, 60, 200, 300, 800}).Draw(t, "count"); rapid.IntRange(0, 2).Draw(t, "which") {
 	case 0: // All of a range.
 		for id := from; id < from+int64(count); id++ {
 			ids[id] = true
@@ -175,5 +175,24 @@ func TestRowsThatFollowEachOtherFillTheirChunks(t *testing.T) {
 	}
 	if n := len(table.rows.chunks); n != 10 {
 		t.Errorf("%d chunks hold what fits into 10", n)
+	}
+}
+
+// Equal properties are held once a chunk, and what a chunk holds is its own.
+func TestCustomPropsOfManyGoals(t *testing.T) {
+	goals := map[int64]Goal{}
+	for id := int64(1); id <= 3*fullChunk; id++ {
+		goals[id] = Goal{ID: id, CustomProps: map[string]string{"plan": []string{"free", "pro"}[id%2], "of": "x"}}
+	}
+	table := Tables{Goals: goals}.State().Goals
+	for id, want := range goals {
+		if got, _ := table.Get(id); !got.Equal(want) {
+			t.Fatalf("goal %d is %+v, want %+v", id, got, want)
+		}
+	}
+	for i, c := range table.rows.chunks {
+		if len(c.props) != 2 {
+			t.Errorf("chunk %d holds %d maps of properties, want 2", i, len(c.props))
+		}
 	}
 }
