@@ -54,13 +54,12 @@ on conflict (webhook_id, event_key) do nothing`
 // commit writes a draft in one transaction and then makes it the memory. It
 // returns how many deliveries are new. After any error the memory must be read
 // again: whether a lost connection had committed is unknown.
-func (e *Evaluator) commit(ctx context.Context, m *memory, d *draft, at time.Time) (delivered int64, err error) {
+func (e *Evaluator) commit(ctx context.Context, m *memory, d *draft, at int64) (delivered int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, commitLimit)
 	defer cancel()
 	err = pgx.BeginFunc(ctx, e.options.DB, func(tx pgx.Tx) error {
 		// Progress first: its row makes evaluators take turns.
-		through := max(m.progress.through, d.through)
-		if err := e.exactly(ctx, tx, 1, "progress", writeProgress, through, m.progress.version); err != nil {
+		if err := e.exactly(ctx, tx, 1, "progress", writeProgress, m.progressTo(d), m.progress.version); err != nil {
 			return err
 		}
 		if err := e.writeStates(ctx, tx, m, d); err != nil {
@@ -101,24 +100,25 @@ func (e *Evaluator) exactly(ctx context.Context, tx pgx.Tx, want int, point, sta
 func (e *Evaluator) writeStates(ctx context.Context, tx pgx.Tx, m *memory, d *draft) error {
 	var triggers, sites, goals, versions []int64
 	var states []string
-	add := func(key stateKey, version int64, value any) error {
+	add := func(key stateKey, value any) error {
+		version := m.version(key)
 		state, err := json.Marshal(value)
 		triggers, sites, goals = append(triggers, key.trigger), append(sites, key.site), append(goals, key.goal)
 		states, versions = append(states, string(state)), append(versions, version)
 		return err
 	}
-	for key, s := range d.traffic {
-		if err := add(key, m.traffic[key].version, s); err != nil {
+	for key, s := range d.conditions {
+		if err := add(key, s); err != nil {
 			return err
 		}
 	}
 	for key, s := range d.goals {
-		if err := add(key, m.goals[key].version, s); err != nil {
+		if err := add(key, s); err != nil {
 			return err
 		}
 	}
-	for key, s := range d.definitions {
-		if err := add(key, m.definitions[key].version, s); err != nil {
+	for goal, s := range d.definitions {
+		if err := add(stateKey{site: s.site, goal: goal}, s); err != nil {
 			return err
 		}
 	}

@@ -1,8 +1,10 @@
 package evaluator
 
 import (
+	"cmp"
 	"context"
 	"maps"
+	"slices"
 
 	"plausible-webhooks/config"
 	"plausible-webhooks/evaluator/stats"
@@ -16,119 +18,132 @@ const (
 	shortestSlice = 900
 )
 
-// define brings the definitions of all tracked goals up to date.
-func (t *tick) define() *draft {
-	d := newDraft()
-	for _, g := range t.plan.goals.tracked {
-		key := stateKey{site: g.SiteID, goal: g.ID}
-		before := t.memory.definitions[key].value
-		after := define(before, g.Goal, t.now)
-		g.since = after.Since
-		if after != before {
-			d.definitions[key] = after
-		}
+// clockStep is by how much ClickHouse's clock must have gone back for counting
+// to begin anew at it, in seconds. Counting waits for a smaller step to pass,
+// since then nothing can be counted twice; after a larger one (a machine that
+// started with a wrong clock) it would wait for days.
+const clockStep = 3600
+
+// span returns what is to be read.
+func (t *tick) span() (in span, back bool) {
+	through := t.memory.progress.through
+	if back = through > t.now+clockStep; back {
+		through = t.now
 	}
-	return d
+	in = span{after: max(through, t.now-t.lookback), through: t.now}
+	in.sealed = max(in.after, t.now-t.late)
+	return in, back
 }
 
 // completions counts what has newly completed goals and tells what is due.
 func (t *tick) completions(ctx context.Context) (*draft, error) {
-	d := t.define()
-	in := span{after: max(t.memory.progress.through, t.now-t.lookback), through: t.now}
-	in.sealed = max(in.after, t.now-t.late)
-	d.through = in.sealed
-	seen, err := t.seen(ctx, in)
-	if err != nil {
+	d := newDraft()
+	maps.Copy(d.definitions, t.defined)
+	in, back := t.span()
+	d.through, d.back = in.sealed, back
+	t.sealed = stretch{after: in.after, through: in.sealed}
+	if err := t.read(ctx, d, in); err != nil {
 		return nil, err
 	}
-	var scrolled []scrolledTo
+	for key := range t.memory.counted {
+		counted := t.memory.goals[key].value.Counted
+		if _, changed := d.goals[key]; !changed && counted[len(counted)-1].at() <= in.after {
+			delete(t.memory.counted, key) // All sealed; nothing to look at again.
+		}
+	}
+	changed := maps.Clone(t.memory.waiting)
+	for key := range d.goals {
+		changed[key] = true
+	}
+	return d, t.tellGoals(ctx, d, changed)
+}
+
+// longestChunk is how much time is counted at once: seconds of a whole day
+// would not fit into a small memory.
+const longestChunk = 3600
+
+// read counts the rows of goals in a span, slice by slice and chunk by chunk.
+func (t *tick) read(ctx context.Context, d *draft, in span) error {
+	f := t.plan.completed
+	chunk := func(after, through int64) span {
+		return span{after, min(after+longestChunk, through), min(in.sealed, after+longestChunk, through)}
+	}
+	begin := max(in.after, t.plan.earliest)
+	if begin >= in.through {
+		t.count(d, nil, in)
+		return nil
+	}
+	for after := begin; after < in.through; after += t.slice {
+		through := min(after+t.slice, in.through)
+		now, seen := chunk(after, through), map[int64]map[int64]int{}
+		advance := func(to int64) {
+			for now.through < to {
+				t.count(d, seen, now)
+				now, seen = chunk(now.through, through), map[int64]map[int64]int{}
+			}
+		}
+		if err := t.stats.Completions(ctx, f, after, through, true, func(b *stats.Bucket) error {
+			advance(b.Second)
+			if b.Second <= in.sealed {
+				t.sealed.rows += b.Rows
+			}
+			t.plan.goalsOf(b.Site).matcher.Match(f, b, seenAt(seen, b))
+			return nil
+		}); err != nil {
+			return err
+		}
+		advance(through)
+		t.count(d, seen, now)
+	}
+	return nil
+}
+
+// count takes the rows of each goal by second, within a span, into the states.
+func (t *tick) count(d *draft, seen map[int64]map[int64]int, in span) {
 	for key, g := range t.counting(seen) {
-		r := g.r
-		before := t.memory.goals[key].value
-		state := restart(before, r.start)
+		before := d.goal(t.memory, key)
+		state := restart(before, g.r.start)
 		if t.taken[key] {
 			state.Since = t.now
 		}
-		state, fresh, changed := count(state, inBounds(seen[g.ID], max(r.start, g.since, state.Since), g.site), in)
-		switch {
-		case g.Kind() == config.GoalScroll && len(fresh) > 0:
-			scrolled = append(scrolled, scrolledTo{key, g, state, fresh})
-			continue // Conversions are visitors, which ClickHouse counts.
-		case g.Kind() != config.GoalScroll:
+		state, fresh, changed := count(state, inBounds(seen[g.ID], max(g.r.start, t.since(g.ID), state.Since), g.site), in)
+		if g.Kind() == config.GoalScroll {
+			state = outdate(state, fresh, g.site.Timezone) // Conversions are visitors, which ClickHouse counts.
+		} else {
 			state.Waiting = state.Waiting.add(total(fresh))
 		}
 		if changed || state.Start != before.Start || state.Since != before.Since {
 			d.goals[key] = state
-		} else if last := len(before.Counted) - 1; last >= 0 && before.Counted[last].at() <= in.after {
-			delete(t.memory.counted, key) // All sealed; nothing to look at again.
 		}
 	}
-	if err := t.countScrolls(ctx, d, scrolled, in); err != nil {
-		return nil, err
-	}
-	return d, t.tellGoals(ctx, d)
 }
 
-// seen returns the rows of each goal by second.
-func (t *tick) seen(ctx context.Context, in span) (map[int64]map[int64]int, error) {
-	seen := map[int64]map[int64]int{}
-	goals := t.plan.goals
-	for after := max(in.after, goals.earliest()); after < in.through; after += t.slice {
-		through := min(after+t.slice, in.through)
-		found := goals.matcher()
-		note := func(b stats.Bucket) func(*trackedGoal) {
-			return func(g *trackedGoal) {
-				if seen[g.ID] == nil {
-					seen[g.ID] = map[int64]int{}
-				}
-				seen[g.ID][b.Second] += b.Rows
-			}
-		}
-		if len(goals.completions.Names) > 0 {
-			q := goals.completions
-			q.After, q.Through = after, through
-			err := t.stats.Completions(ctx, q, func(b stats.Bucket) error {
-				found.completed(b, note(b))
-				return nil
-			})
-			if err != nil {
-				return nil, err
-			}
-		}
-		if len(goals.scrolls) > 0 {
-			q := goals.scrolled
-			q.After, q.Through = after, through
-			err := t.stats.Scrolls(ctx, q, func(b stats.Bucket) error {
-				found.scrolledTo(b, note(b))
-				return nil
-			})
-			if err != nil {
-				return nil, err
-			}
-		}
-	}
-	return seen, nil
-}
-
-// boundGoal is a goal as one trigger asks about it.
-type boundGoal struct {
-	*trackedGoal
-	r    *rule
+// askedGoal is a goal as one goal.completed trigger asks about it.
+type askedGoal struct {
+	*boundGoal
+	r    rule
 	site config.Site
 }
 
 // counting returns the states that the tick may change: of goals with rows,
 // and those that remember rows, which may have gone.
-func (t *tick) counting(seen map[int64]map[int64]int) map[stateKey]boundGoal {
-	states := map[stateKey]boundGoal{}
+func (t *tick) counting(seen map[int64]map[int64]int) map[stateKey]askedGoal {
+	states := map[stateKey]askedGoal{}
 	add := func(goal int64) {
-		g := t.plan.goals.tracked[goal]
-		if g == nil {
+		g, exists := t.plan.view.Goal(goal)
+		if !exists {
+			return
+		}
+		bound := t.plan.goalsOf(g.SiteID).bound[goal]
+		if bound == nil {
 			return
 		}
 		site, _ := t.plan.view.Site(g.SiteID)
-		for _, r := range g.rules {
-			states[stateKey{r.trigger, g.SiteID, g.ID}] = boundGoal{g, r, site}
+		for _, r := range bound.completed {
+			// A state that is still a condition's is closed first.
+			if key := (stateKey{r.trigger, g.SiteID, goal}); !t.memory.open[key] {
+				states[key] = askedGoal{bound, r, site}
+			}
 		}
 	}
 	for goal := range seen {
@@ -152,41 +167,44 @@ func inBounds(seen map[int64]int, since int64, site config.Site) map[int64]int {
 	return kept
 }
 
-// tellGoals writes the deliveries of everything that waits and may be told.
-func (t *tick) tellGoals(ctx context.Context, d *draft) error {
-	waiting := maps.Clone(t.memory.waiting)
-	for key := range d.goals {
-		waiting[key] = true
-	}
+// dueGoal is what a trigger tells now of a goal.
+type dueGoal struct {
+	key   stateKey
+	g     *boundGoal
+	r     rule
+	state goalState // Afterwards.
+	tally
+}
+
+// tellGoals writes the deliveries of everything among the keys that waits and
+// may be told; what has waited longest comes first, should it be too much.
+func (t *tick) tellGoals(ctx context.Context, d *draft, among map[stateKey]bool) error {
 	var due []dueGoal
-	var selections []stats.Selection
-	for key := range waiting {
-		g, r := t.plan.goals.bound(key)
-		state, changed := d.goals[key]
-		if !changed {
-			state = t.memory.goals[key].value
-		}
+	for key := range among {
+		g, r := t.plan.bound(key)
+		state := d.goal(t.memory, key)
 		if g == nil || state.Start != r.start {
 			continue // The trigger is off, or was: what waits is not caught up.
 		}
-		released, told := release(state, r.cooldown, t.now)
-		if told.IsZero() {
-			continue
+		if released, told := release(state, r.cooldown, t.now); !told.IsZero() {
+			due = append(due, dueGoal{key, g, r, released, told})
 		}
-		d.goals[key] = released
-		due = append(due, dueGoal{key, g, r, told, released.Firings})
-		selections = append(selections, stats.Selection{Site: g.SiteID, From: told.From, To: told.To, Goal: &g.Goal})
 	}
-	visitors, err := t.stats.Visitors(ctx, selections)
-	if err != nil {
-		return err
+	slices.SortFunc(due, func(a, b dueGoal) int {
+		return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.key.goal, b.key.goal), cmp.Compare(a.key.trigger, b.key.trigger))
+	})
+	due = due[:affordable(len(due), func(i int) int { return due[i].Conversions })]
+	var selections []stats.Selection
+	for _, x := range due {
+		selections = append(selections, stats.Selection{Goal: x.g.Goal, From: x.From, To: x.To})
 	}
-	sources, err := t.stats.TopSources(ctx, selections)
+	summaries, err := t.stats.Summaries(ctx, selections)
 	if err != nil {
 		return err
 	}
 	for i, x := range due {
-		n, ok, err := t.writer.goal(x.key, x.r, x.g.Goal, completion{x.tally, x.number, visitors[i], sources[i]})
+		d.goals[x.key] = x.state
+		n, ok, err := t.writer.goal(x.key, x.r, x.g.Goal, completion{x.tally, x.state.Firings, summaries[i]})
 		if err != nil {
 			return err
 		}
@@ -195,28 +213,4 @@ func (t *tick) tellGoals(ctx context.Context, d *draft) error {
 		}
 	}
 	return nil
-}
-
-// dueGoal is what a trigger tells now of a goal.
-type dueGoal struct {
-	key stateKey
-	g   *trackedGoal
-	r   *rule
-	tally
-	number int64
-}
-
-// bound returns the goal and the rule of a state, nil where they no longer
-// belong together.
-func (x *goalIndex) bound(key stateKey) (*trackedGoal, *rule) {
-	g := x.tracked[key.goal]
-	if g == nil || g.SiteID != key.site {
-		return nil, nil
-	}
-	for _, r := range g.rules {
-		if r.trigger == key.trigger {
-			return g, r
-		}
-	}
-	return nil, nil
 }

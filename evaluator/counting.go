@@ -21,9 +21,11 @@ type goalState struct {
 	Firings int64    `json:"firings,omitempty"` // Numbers the firings.
 	Waiting tally    `json:"waiting,omitzero"`  // Counted, not told yet.
 
-	// Reached counts the visitors of a scroll goal by the first second of the
-	// day, in the time zone of the site.
-	Reached map[int64]int `json:"reached,omitempty"`
+	// Of a scroll goal, by the first second of the day, in the time zone of the
+	// site: Reached counts its visitors, and Stale names the days with rows that
+	// came since, and when they did.
+	Reached map[int64]int   `json:"reached,omitempty"`
+	Stale   map[int64]tally `json:"stale,omitempty"`
 }
 
 // tally is a number of conversions and the seconds of the first and the last.
@@ -117,6 +119,7 @@ func restart(s goalState, start int64) goalState {
 // release returns what is to be told now: everything that waits, once the
 // cooldown has passed.
 func release(s goalState, cooldown int, now int64) (goalState, tally) {
+	s.Fired = min(s.Fired, now) // The clock went back.
 	if s.Waiting.IsZero() || (s.Fired != 0 && now-s.Fired < int64(cooldown)) {
 		return s, tally{}
 	}
@@ -124,4 +127,14 @@ func release(s goalState, cooldown int, now int64) (goalState, tally) {
 	s.Waiting, s.Fired = tally{}, now
 	s.Firings++
 	return s, told
+}
+
+// longestDay is that of a calendar, in seconds.
+const longestDay = 25 * 3600
+
+// idle reports whether a state that has not changed for some seconds makes no
+// difference to one of a trigger that has counted nothing.
+func (s goalState) idle(r rule, now, unchanged int64) bool {
+	return s.Waiting.IsZero() && len(s.Stale) == 0 && s.Since == 0 && now-s.Fired > int64(r.cooldown) &&
+		(len(s.Reached) == 0 || unchanged > longestDay)
 }

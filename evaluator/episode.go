@@ -10,30 +10,22 @@ import (
 	"github.com/google/uuid"
 )
 
-// rule is what a trigger asks for on one site, with every default filled in.
-// All times are Unix seconds.
-type rule struct {
-	trigger, webhook int64
-	site             int64 // Zero: every site of the instance.
-	kind             event.Type
-	threshold        int // Visitors; zero for goals.
-	window           int // Seconds; zero for goals.
-	cooldown         int // Seconds; zero: none.
-	repeat, recovery bool
-	start            int64 // Nothing up to and including this second counts.
-}
-
 // observation is one answer of ClickHouse, judged for one rule.
 type observation struct {
 	value int
-	// holds: the condition is true.
-	holds bool
 	// mayFire: the condition may begin or repeat an event. It is false for a
 	// drop of a site that had nothing to lose in the days before.
 	mayFire bool
 }
 
-// episodeRun is one stretch of time during which a traffic condition holds.
+// subject is what a rule is evaluated on, as its events name it.
+type subject struct {
+	site   int64
+	domain string
+	goal   event.Goal // Zero: traffic.
+}
+
+// episodeRun is one stretch of time during which a condition holds.
 type episodeRun struct {
 	ID      string `json:"id"`
 	Started int64  `json:"started"`
@@ -49,11 +41,14 @@ type episodeRun struct {
 	Recovery  bool   `json:"recovery,omitempty"`
 	Webhook   int64  `json:"webhook"`
 	Domain    string `json:"domain"`
+
+	Goal     string `json:"goal,omitempty"` // Its name; empty: traffic.
+	GoalKind string `json:"goal_kind,omitempty"`
 }
 
-// trafficState is what a traffic trigger remembers of a site. The zero value
-// is that of a trigger that has never fired.
-type trafficState struct {
+// conditionState is what a trigger with a threshold remembers of a site, or of
+// one of its goals. The zero value is that of a trigger that has never fired.
+type conditionState struct {
 	Type    event.Type  `json:"type"`
 	Start   int64       `json:"start"`             // rule.start that the state belongs to.
 	Fired   int64       `json:"fired,omitempty"`   // The last firing; zero: never.
@@ -62,39 +57,43 @@ type trafficState struct {
 
 // firing is an event that a transition asks for.
 type firing struct {
+	kind    event.Type
+	episode episodeRun // As of the firing.
 	ended   bool
 	reason  event.Reason // Of an end.
-	value   *int         // Nil: nothing is counted any more.
-	episode episodeRun   // As of the firing.
-	kind    event.Type
+	value   int
+	counted bool // False: nothing is counted any more, and value means nothing.
 }
 
 // evaluationsToRecover is how many evaluations in a row must find the
 // condition false before an episode is over (deploy/REFERENCE.md section 5).
 const evaluationsToRecover = 2
 
-// next is the transition of a traffic trigger on one site. Its table is in
-// episode_test.go. It changes nothing that s refers to.
-func next(s trafficState, r rule, site int64, domain string, seen observation, now int64) (trafficState, []firing) {
+// next is the transition of a trigger with a threshold on one subject. Its
+// table is in episode_test.go. It changes nothing that s refers to.
+func next(s conditionState, r rule, of subject, seen observation, now int64) (conditionState, []firing) {
 	var firings []firing
+	s.Fired = min(s.Fired, now) // The clock went back: a cooldown is never longer than itself.
+	holds := r.holds(seen.value)
 	if s.Type != r.kind || s.Start != r.start {
 		// Another type, or enabled again: what was before is over.
 		_, firings = end(s, event.Changed)
-		s = trafficState{Type: r.kind, Start: r.start}
+		s = conditionState{Type: r.kind, Start: r.start}
 	}
 	if s.Episode == nil {
-		if !seen.holds || !seen.mayFire {
+		if !holds || !seen.mayFire {
 			return s, firings
 		}
-		s.Episode = &episodeRun{ID: episodeID(r.trigger, site, now), Started: now}
+		s.Episode = &episodeRun{ID: episodeID(r.trigger, of, now), Started: now}
 	} else {
 		running := *s.Episode
 		s.Episode = &running
 	}
 	e := s.Episode
 	e.Peak = max(e.Peak, seen.value)
-	e.Recovery, e.Cooldown, e.Webhook, e.Domain = r.recovery, r.cooldown, r.webhook, domain
-	if !seen.holds {
+	e.Recovery, e.Cooldown, e.Webhook, e.Domain = r.recovery, r.cooldown, r.webhook, of.domain
+	e.Goal, e.GoalKind = of.goal.Name, of.goal.Kind
+	if !holds {
 		e.Below++
 		switch {
 		case edited(*e, r, seen.value):
@@ -111,13 +110,13 @@ func next(s trafficState, r rule, site int64, domain string, seen observation, n
 	if seen.mayFire && cooled && (e.Firings == 0 || r.repeat) {
 		s.Fired = now
 		e.Firings++
-		firings = append(firings, firing{kind: s.Type, value: &seen.value, episode: *e})
+		firings = append(firings, firing{kind: s.Type, value: seen.value, counted: true, episode: *e})
 	}
 	return s, firings
 }
 
 // end closes the episode of a trigger that no longer applies.
-func end(s trafficState, reason event.Reason) (trafficState, []firing) {
+func end(s conditionState, reason event.Reason) (conditionState, []firing) {
 	if s.Episode == nil {
 		return s, nil
 	}
@@ -125,13 +124,17 @@ func end(s trafficState, reason event.Reason) (trafficState, []firing) {
 }
 
 // finish closes the episode. Its end is told only where its beginning was.
-func finish(s trafficState, reason event.Reason, value *int) (trafficState, []firing) {
+func finish(s conditionState, reason event.Reason, value *int) (conditionState, []firing) {
 	e := *s.Episode
 	s.Episode = nil
 	if e.Firings == 0 || !e.Recovery {
 		return s, nil
 	}
-	return s, []firing{{ended: true, reason: reason, value: value, episode: e, kind: s.Type}}
+	f := firing{kind: s.Type, episode: e, ended: true, reason: reason}
+	if value != nil {
+		f.value, f.counted = *value, true
+	}
+	return s, []firing{f}
 }
 
 // edited reports whether the condition would still hold as it was set when it
@@ -143,19 +146,16 @@ func edited(e episodeRun, r rule, value int) bool {
 	if e.Threshold == 0 || e.Threshold == r.threshold {
 		return false
 	}
-	if r.kind == event.TrafficDrop {
-		return value < e.Threshold
-	}
-	return value >= e.Threshold
+	return conditionHolds(r.kind, value, e.Threshold)
 }
 
 // episodeID is a version 7 UUID whose random part is derived, so that two
 // sidecars that see the same beginning name it alike.
-func episodeID(trigger, site, started int64) string {
-	var seed [24]byte
-	binary.BigEndian.PutUint64(seed[0:], uint64(trigger))
-	binary.BigEndian.PutUint64(seed[8:], uint64(site))
-	binary.BigEndian.PutUint64(seed[16:], uint64(started))
+func episodeID(trigger int64, of subject, started int64) string {
+	var seed [32]byte
+	for i, n := range []int64{trigger, of.site, started, of.goal.ID} {
+		binary.BigEndian.PutUint64(seed[8*i:], uint64(n))
+	}
 	sum := sha256.Sum256(seed[:])
 	var id uuid.UUID
 	copy(id[:], sum[:])

@@ -113,7 +113,7 @@ func TestTransitionsOfATrafficTrigger(t *testing.T) {
 			{at: 1005, value: 5, edit: func(r *rule) { r.threshold = 3 }, want: []string{"traffic.drop ended changed"}}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r, s := test.rule, trafficState{}
+			r, s := test.rule, conditionState{}
 			for i, step := range test.steps {
 				if step.edit != nil {
 					step.edit(&r)
@@ -122,11 +122,7 @@ func TestTransitionsOfATrafficTrigger(t *testing.T) {
 				if step.gone != "" {
 					s, firings = end(s, step.gone)
 				} else {
-					holds := step.value >= r.threshold
-					if r.kind == event.TrafficDrop {
-						holds = step.value < r.threshold
-					}
-					s, firings = next(s, r, 3, "example.com", observation{step.value, holds, !step.quiet}, step.at)
+					s, firings = next(s, r, subject{site: 3, domain: "example.com"}, observation{step.value, !step.quiet}, step.at)
 				}
 				if diff := cmp.Diff(step.want, inShort(firings)); diff != "" {
 					t.Fatalf("step %d at %d (-want +got):\n%s", i, step.at, diff)
@@ -138,7 +134,7 @@ func TestTransitionsOfATrafficTrigger(t *testing.T) {
 
 func TestAnEpisodeKeepsItsNamePeakAndBeginning(t *testing.T) {
 	r := rule{trigger: 1, kind: event.TrafficSpike, threshold: 10, window: 300, cooldown: 100, repeat: true, recovery: true}
-	s := trafficState{}
+	s := conditionState{}
 	var all []firing
 	for _, seen := range []struct {
 		at    int64
@@ -150,7 +146,7 @@ func TestAnEpisodeKeepsItsNamePeakAndBeginning(t *testing.T) {
 			copied = *kept
 		}
 		var firings []firing
-		s, firings = next(s, r, 3, "example.com", observation{seen.value, seen.value >= 10, true}, seen.at)
+		s, firings = next(s, r, subject{site: 3, domain: "example.com"}, observation{seen.value, true}, seen.at)
 		if kept != nil && *before.Episode != copied {
 			t.Fatalf("next changed the state it was given at %d", seen.at)
 		}

@@ -53,9 +53,9 @@ type Evaluator struct {
 	options Options
 	log     hclog.Logger
 
-	memory    *memory // Nil: to be read.
-	plan      *plan   // Nil before the first tick.
-	unsettled map[class]map[*rule]bool
+	memory    *memory                    // Nil: to be read.
+	plan      *plan                      // Nil before the first tick.
+	unsettled map[class]map[ruleKey]bool // Rules that are new or have changed.
 	taken     map[stateKey]bool
 	evaluated map[class]int64 // When, Unix seconds.
 	past      map[pastKey]past
@@ -63,8 +63,16 @@ type Evaluator struct {
 	slice     int64
 	silent    map[string]bool // Parts that ClickHouse did not answer last time.
 
-	ticks, missed, unanswered, failed, firings atomic.Int64
-	leading                                    atomic.Bool
+	redefine   map[int64]bool // Goals that may have another definition.
+	redefining bool           // Definitions are to be looked at.
+
+	scrollsAt, scrollsRest int64 // When scroll goals were counted, and until when they rest; Unix seconds.
+
+	lateness lateness
+
+	ticks, missed, unanswered, failed, firings, late atomic.Int64
+	took, interval                                   atomic.Int64 // Of the last tick, and until the next; nanoseconds.
+	leading                                          atomic.Bool
 }
 
 // New returns an evaluator that does nothing until Run or Tick.
@@ -83,27 +91,36 @@ func New(o Options) *Evaluator {
 	}
 	return &Evaluator{
 		options: o, log: o.Logger,
-		unsettled: map[class]map[*rule]bool{}, taken: map[stateKey]bool{}, evaluated: map[class]int64{},
+		unsettled: map[class]map[ruleKey]bool{}, redefine: map[int64]bool{}, taken: map[stateKey]bool{}, evaluated: map[class]int64{},
 		past: map[pastKey]past{}, silent: map[string]bool{}, slice: longestSlice,
 	}
 }
 
 // Counters are running totals of a process, for metrics.
 type Counters struct {
-	Ticks      int64 // Evaluations that were committed or had nothing to do.
-	Missed     int64 // Ticks left out because one before took too long.
-	Unanswered int64 // Parts of ticks that ClickHouse did not answer.
-	Failed     int64 // Ticks that PostgreSQL did not take.
-	Firings    int64 // Deliveries written.
-	Leading    bool  // This process evaluates; another does otherwise.
+	Ticks      int64         // Evaluations that were committed or had nothing to do.
+	Missed     int64         // Ticks left out because one before took too long.
+	Unanswered int64         // Parts of ticks that ClickHouse did not answer.
+	Failed     int64         // Ticks that PostgreSQL did not take.
+	Firings    int64         // Deliveries written.
+	LateRows   int64         // Of goals, that came later than LateEvents and are in no count.
+	Queries    int64         // Sent to ClickHouse.
+	Took       time.Duration // By the last tick.
+	Interval   time.Duration // From the last tick to the next; longer than PollInterval while ticks are slow.
+	Leading    bool          // This process evaluates; another does otherwise.
 }
 
 // Counters returns the totals so far.
 func (e *Evaluator) Counters() Counters {
-	return Counters{
+	c := Counters{
 		Ticks: e.ticks.Load(), Missed: e.missed.Load(), Unanswered: e.unanswered.Load(),
-		Failed: e.failed.Load(), Firings: e.firings.Load(), Leading: e.leading.Load(),
+		Failed: e.failed.Load(), Firings: e.firings.Load(), LateRows: e.late.Load(),
+		Took: time.Duration(e.took.Load()), Interval: time.Duration(e.interval.Load()), Leading: e.leading.Load(),
 	}
+	if e.options.Stats != nil {
+		c.Queries = e.options.Stats.Queries()
+	}
+	return c
 }
 
 // clock is the time of a tick.

@@ -6,6 +6,10 @@ import (
 	"plausible-webhooks/evaluator/stats"
 )
 
+// quietSeconds is the time before a drop's window in which a site must have had
+// an event.
+const quietSeconds = 7 * 86400
+
 // past is what is known of a site's events in the days before a window. Unix
 // seconds.
 type past struct {
@@ -33,13 +37,14 @@ func (t *tick) lively(ctx context.Context, c class, candidates []candidate, valu
 		if x.value >= x.rule.threshold || x.from > windowFrom {
 			continue // Enough visitors, or its statistics begin inside the window.
 		}
-		if _, twice := lower[x.site.ID]; twice {
+		if _, twice := lower[x.of.site]; twice {
 			continue
 		}
-		lower[x.site.ID] = max(quietFrom, unixSeconds(x.site.NativeStatsStartAt))
-		known, ok := t.past[pastKey{c.window, x.site.ID}]
+		site, _ := t.plan.view.Site(x.of.site)
+		lower[site.ID] = max(quietFrom, unixSeconds(site.NativeStatsStartAt))
+		known, ok := t.past[pastKey{c.window, site.ID}]
 		if !ok || (known.last == 0 && known.emptyUntil < t.now) || (known.last != 0 && known.last < quietFrom) {
-			unknown = append(unknown, x.site.ID)
+			unknown = append(unknown, site.ID)
 		}
 	}
 	if len(unknown) > 0 {

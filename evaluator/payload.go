@@ -17,10 +17,16 @@ type writer struct {
 	now     int64
 }
 
-// traffic returns the delivery of a traffic firing, and false where its
-// webhook is gone. Everything it tells stands in the episode, since at its end
-// the trigger or the site may no longer be there.
-func (w writer) traffic(key stateKey, f firing, sources, pages []stats.Count) (delivery, bool, error) {
+// lists are what a firing shows besides its numbers.
+type lists struct {
+	sources, pages []stats.Count
+	visitors       int // Of a goal.
+}
+
+// condition returns the delivery of a firing of a condition, and false where
+// its webhook is gone. Everything it tells stands in the episode, since at its
+// end the trigger, the goal or the site may no longer be there.
+func (w writer) condition(key stateKey, f firing, l lists) (delivery, bool, error) {
 	webhook, ok := w.view.Webhook(f.episode.Webhook)
 	if !ok {
 		return delivery{}, false, nil
@@ -32,46 +38,73 @@ func (w writer) traffic(key stateKey, f firing, sources, pages []stats.Count) (d
 		Trigger: event.Trigger{ID: key.trigger, Threshold: &e.Threshold, WindowSeconds: &e.Window, CooldownSeconds: &e.Cooldown},
 	}
 	episode := event.Episode{ID: e.ID, StartedAt: time.Unix(e.Started, 0), Firing: e.Firings}
-	spike := f.kind == event.TrafficSpike
-	address := event.DashboardURL(w.baseURL, e.Domain, spike)
-	duration := int(max(w.now-e.Started, 0))
-	var data event.Data
-	switch {
-	case spike && f.ended:
-		data = event.SpikeEndedData{
-			Origin: origin, Episode: episode, Reason: f.reason, CurrentVisitors: f.value,
-			PeakVisitors: e.Peak, DurationSeconds: duration, DashboardURL: address,
-		}
-	case spike:
-		data = event.SpikeData{
-			Origin: origin, Episode: episode, CurrentVisitors: *f.value, WindowSeconds: e.Window,
-			TopSources: counts(sources), TopPages: counts(pages), DashboardURL: address,
-		}
-	case f.ended:
-		data = event.DropEndedData{
-			Origin: origin, Episode: episode, Reason: f.reason, Visitors: f.value,
-			DurationSeconds: duration, DashboardURL: address,
-		}
-	default:
-		data = event.DropData{Origin: origin, Episode: episode, Visitors: *f.value, WindowSeconds: e.Window, DashboardURL: address}
-	}
 	number := strconv.Itoa(e.Firings)
 	if f.ended {
 		number = "ended"
 	}
+	goal := event.Goal{ID: key.goal, Name: e.Goal, Kind: e.GoalKind}
+	data := w.began(f, origin, episode, goal, l)
+	if f.ended {
+		data = w.ended(f, origin, episode, goal)
+	}
 	return w.render(webhook, key, data, e.ID+":"+number)
+}
+
+func (w writer) began(f firing, o event.Origin, episode event.Episode, goal event.Goal, l lists) event.Data {
+	address := event.DashboardURL(w.baseURL, o.Site.Domain, f.kind == event.TrafficSpike)
+	window, value := f.episode.Window, f.value
+	switch f.kind {
+	case event.TrafficSpike:
+		return event.SpikeData{
+			Origin: o, Episode: episode, CurrentVisitors: value, WindowSeconds: window,
+			TopSources: counts(l.sources), TopPages: counts(l.pages), DashboardURL: address,
+		}
+	case event.TrafficDrop:
+		return event.DropData{Origin: o, Episode: episode, Visitors: value, WindowSeconds: window, DashboardURL: address}
+	default:
+		return event.GoalThresholdData{
+			Origin: o, Episode: episode, Goal: goal, Conversions: value, Visitors: l.visitors, WindowSeconds: window,
+			TopSources: counts(l.sources), DashboardURL: address,
+		}
+	}
+}
+
+func (w writer) ended(f firing, o event.Origin, episode event.Episode, goal event.Goal) event.Data {
+	address := event.DashboardURL(w.baseURL, o.Site.Domain, f.kind == event.TrafficSpike)
+	duration := int(max(w.now-f.episode.Started, 0))
+	// Nil where nothing is counted any more.
+	var value *int
+	if f.counted {
+		value = &f.value
+	}
+	switch f.kind {
+	case event.TrafficSpike:
+		return event.SpikeEndedData{
+			Origin: o, Episode: episode, Reason: f.reason, CurrentVisitors: value,
+			PeakVisitors: f.episode.Peak, DurationSeconds: duration, DashboardURL: address,
+		}
+	case event.TrafficDrop:
+		return event.DropEndedData{
+			Origin: o, Episode: episode, Reason: f.reason, Visitors: value,
+			DurationSeconds: duration, DashboardURL: address,
+		}
+	default:
+		return event.GoalThresholdEndedData{
+			Origin: o, Episode: episode, Goal: goal, Reason: f.reason, Conversions: value,
+			PeakConversions: f.episode.Peak, DurationSeconds: duration, DashboardURL: address,
+		}
+	}
 }
 
 // completion is what is told of a goal.
 type completion struct {
 	tally
-	number   int64 // Of the firing.
-	visitors int
-	sources  []stats.Count
+	number  int64 // Of the firing.
+	summary stats.Summary
 }
 
 // goal returns the delivery of completions.
-func (w writer) goal(key stateKey, r *rule, g config.Goal, c completion) (delivery, bool, error) {
+func (w writer) goal(key stateKey, r rule, g config.Goal, c completion) (delivery, bool, error) {
 	webhook, ok := w.view.Webhook(r.webhook)
 	site, exists := w.view.Site(g.SiteID)
 	if !ok || !exists {
@@ -86,9 +119,9 @@ func (w writer) goal(key stateKey, r *rule, g config.Goal, c completion) (delive
 		},
 		Goal:         event.Goal{ID: g.ID, Name: g.DisplayName, Kind: string(g.Kind())},
 		Conversions:  c.Conversions,
-		Visitors:     c.visitors,
+		Visitors:     c.summary.Visitors,
 		Period:       event.Period{From: time.Unix(c.From, 0), To: time.Unix(c.To, 0)},
-		TopSources:   counts(c.sources),
+		TopSources:   counts(c.summary.Sources),
 		DashboardURL: event.DashboardURL(w.baseURL, site.Domain, false),
 	}
 	return w.render(webhook, key, data, fmt.Sprintf("%d:%d:%d-%d", r.start, c.number, c.From, c.To))

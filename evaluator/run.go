@@ -6,10 +6,6 @@ import (
 	"time"
 )
 
-// changeGap is the shortest time between two ticks: Plausible and people may
-// change the configuration many times a second.
-const changeGap = 200 * time.Millisecond
-
 // Run evaluates until ctx ends, whenever this process leads. It returns the
 // cause of the end and leaves nothing running.
 func (e *Evaluator) Run(ctx context.Context) error {
@@ -25,16 +21,16 @@ func (e *Evaluator) keepTime(ctx context.Context, stillLeading func(context.Cont
 	e.memory = nil
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	next, scheduled := time.Now(), true
-	troubled := false
+	p := pace{poll: e.options.PollInterval, due: time.Now()}
+	scheduled, troubled := true, false
 	for {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-e.options.Changed:
 			// The tick follows soon, and further changes with it.
-			if scheduled && time.Until(next) > changeGap {
-				timer.Reset(changeGap)
+			if soon := p.soon(time.Now()); scheduled && soon.Before(p.due) {
+				timer.Reset(time.Until(soon))
 				scheduled = false
 			}
 			continue
@@ -43,26 +39,35 @@ func (e *Evaluator) keepTime(ctx context.Context, stillLeading func(context.Cont
 		if err := stillLeading(ctx); err != nil {
 			return err
 		}
+		began := time.Now()
 		report, err := e.tick(ctx, scheduled)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		e.note(report, err, &troubled)
-		next, scheduled = e.following(next), true
-		timer.Reset(time.Until(next))
+		e.rest(&p, began, time.Now())
+		at := p.due
+		if soon := p.soon(time.Now()); report.more && soon.Before(at) {
+			at = soon
+		}
+		scheduled = at.Equal(p.due)
+		timer.Reset(time.Until(at))
 	}
 }
 
-// following returns the next moment on schedule after now, and counts those
-// that have passed meanwhile: they are left out, not caught up.
-func (e *Evaluator) following(due time.Time) time.Time {
-	poll, now := e.options.PollInterval, time.Now()
-	if now.Before(due) {
-		return due // The tick was out of turn.
+// rest plans the next tick on schedule, and tells when ticks have become slow
+// for good and when they have recovered.
+func (e *Evaluator) rest(p *pace, began, ended time.Time) {
+	missed := p.ticked(began, ended)
+	e.missed.Add(int64(missed))
+	e.took.Store(int64(ended.Sub(began)))
+	e.interval.Store(int64(p.due.Sub(began)))
+	switch p.turned() {
+	case slowed:
+		e.log.Warn("evaluation is slow and rests longer in between, to leave ClickHouse to Plausible", "took", ended.Sub(began), "interval", p.poll*time.Duration(missed+1))
+	case recovered:
+		e.log.Info("evaluation keeps its interval again", "interval", p.poll)
 	}
-	passed := now.Sub(due) / poll
-	e.missed.Add(int64(passed))
-	return due.Add((passed + 1) * poll)
 }
 
 // note counts and logs a tick.

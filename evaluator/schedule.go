@@ -1,38 +1,64 @@
 package evaluator
 
 import (
+	"cmp"
 	"maps"
+	"math"
+	"slices"
 	"time"
 
-	"plausible-webhooks/config"
+	"plausible-webhooks/config/event"
 )
 
-// follow brings the plan in step with the view and notes which rules have
-// appeared or changed: they are evaluated at once.
-func (e *Evaluator) follow(view *config.View) {
-	if e.plan != nil && e.plan.view == view {
-		return
-	}
-	before := e.plan
-	e.plan = newPlan(view, before)
-	unsettled := e.plan.changedSince(before)
-	for _, rules := range e.unsettled {
-		for old := range rules {
-			r, still := e.plan.traffic[ruleKey{old.trigger, old.site}]
-			if !still {
-				continue
-			}
-			c := class{r.kind, r.window}
-			if unsettled[c] == nil {
-				unsettled[c] = map[*rule]bool{}
-			}
-			unsettled[c][r] = true
+// turn is a class that a tick evaluates.
+type turn struct {
+	class
+	only map[ruleKey]bool // Nil: all of its rules.
+}
+
+// turns returns what a tick evaluates. Classes that are evaluated less often
+// than every tick share the ticks, so that no tick has all their questions to
+// ask: those with new rules come first, then those that have waited longest.
+// more tells that new rules are left.
+func (e *Evaluator) turns(now int64, scheduled bool) (list []turn, more bool) {
+	poll := int64(e.options.PollInterval / time.Second)
+	var slow []turn
+	share := 0.0
+	for c := range e.plan.classes {
+		t := turn{class: c, only: e.unsettled[c]}
+		whole := e.due(c, now, scheduled)
+		if whole {
+			t.only = nil
+		}
+		if c.every(poll) > poll {
+			share += float64(poll) / float64(c.every(poll))
+		}
+		switch {
+		case !whole && len(t.only) == 0:
+		case c.every(poll) > poll:
+			slow = append(slow, t)
+		default:
+			list = append(list, t)
 		}
 	}
-	e.unsettled = unsettled
-	if before != nil {
-		maps.Copy(e.taken, e.plan.uncovered(before))
+	slices.SortFunc(slow, func(a, b turn) int {
+		return cmp.Or(cmp.Compare(e.waits(b.class, now, poll), e.waits(a.class, now, poll)), cmp.Compare(a.window, b.window), cmp.Compare(a.kind, b.kind))
+	})
+	taken := min(len(slow), max(1, int(math.Ceil(share))))
+	for _, t := range slow[taken:] {
+		more = more || len(e.unsettled[t.class]) > 0
 	}
+	return append(list, slow[:taken]...), more
+}
+
+// waits is how many of its intervals a class has waited; one with new rules has
+// waited longest.
+func (e *Evaluator) waits(c class, now, poll int64) float64 {
+	last, known := e.evaluated[c]
+	if !known || len(e.unsettled[c]) > 0 {
+		return math.Inf(1)
+	}
+	return float64(now-last) / float64(c.every(poll))
 }
 
 // due reports whether a class is to be evaluated as a whole. A tick that a
@@ -49,27 +75,17 @@ func (e *Evaluator) due(c class, now int64, scheduled bool) bool {
 	return !known || now < last || now-last >= wait
 }
 
-// settle notes what a committed tick has evaluated. One out of turn leaves the
-// rhythm alone: counted from it, the next tick on schedule could come too soon
-// for a class, and the one after that later than a poll interval.
-func (e *Evaluator) settle(now int64, scheduled bool, evaluated map[class]bool, counted, purged bool) {
-	for c, whole := range evaluated {
-		if whole && scheduled {
-			e.evaluated[c] = now
-		}
-		delete(e.unsettled, c)
+// settle notes that a class was evaluated in a committed tick. One out of turn
+// leaves the rhythm alone: counted from it, the next tick on schedule could
+// come too soon for a class, and the one after that later than a poll interval.
+func (e *Evaluator) settle(t turn, now int64, scheduled, left bool) {
+	if left {
+		return // It is due still.
 	}
-	maps.DeleteFunc(e.evaluated, func(c class, _ int64) bool { return e.plan.classes[c] == nil })
-	if counted {
-		clear(e.taken)
+	if t.only == nil && scheduled {
+		e.evaluated[t.class] = now
 	}
-	if purged {
-		e.purged = now
-		maps.DeleteFunc(e.past, func(key pastKey, _ past) bool {
-			_, exists := e.plan.view.Site(key.site)
-			return !exists
-		})
-	}
+	delete(e.unsettled, t.class)
 }
 
 // purgeEvery is how often states that no longer matter are looked for, and
@@ -80,28 +96,40 @@ const (
 	purgeAfter = 86400
 )
 
-// purge removes traffic states whose cooldown is over, and those of goals that
-// nobody asks about any more.
+// purge removes conditions whose cooldown is over, and what is remembered of
+// goals that nothing was counted of, or nobody has asked about, for long.
 func (t *tick) purge(d *draft) {
 	keep := max(purgeAfter, t.lookback)
-	old := func(updated time.Time) bool { return t.now-updated.Unix() > keep }
-	for key, s := range t.memory.traffic {
+	for key, s := range t.memory.conditions {
 		cooldown := int64(defaultCooldown)
-		if r, applies := t.plan.rule(key.trigger, key.site); applies {
+		if r, applies := t.plan.rule(key); applies {
 			cooldown = int64(r.cooldown)
 		}
-		if _, changing := d.traffic[key]; !changing && s.value.Episode == nil && t.now-s.value.Fired > max(keep, cooldown) {
+		if _, changing := d.conditions[key]; !changing && s.value.Episode == nil && t.now-s.value.Fired > max(keep, cooldown) {
 			d.removed[key] = true
 		}
 	}
 	for key, s := range t.memory.goals {
-		if g, _ := t.plan.goals.bound(key); g == nil && old(s.updated) {
+		if _, changing := d.goals[key]; changing || t.now-s.updated <= keep {
+			continue
+		}
+		r, applies := t.plan.rule(key)
+		if !applies || r.kind != event.GoalCompleted || s.value.idle(r, t.now, t.now-s.updated) {
 			d.removed[key] = true
 		}
 	}
-	for key, s := range t.memory.definitions {
-		if _, exists := t.plan.view.Goal(key.goal); !exists && old(s.updated) {
-			d.removed[key] = true
+	for goal, s := range t.memory.definitions {
+		if _, exists := t.plan.view.Goal(goal); !exists && t.now-s.updated > keep {
+			d.removed[stateKey{site: s.value.site, goal: goal}] = true
 		}
 	}
+}
+
+// forget drops what is remembered of the past of sites that are gone.
+func (e *Evaluator) forget(now int64) {
+	e.purged = now
+	maps.DeleteFunc(e.past, func(key pastKey, _ past) bool {
+		_, exists := e.plan.view.Site(key.site)
+		return !exists
+	})
 }

@@ -16,11 +16,11 @@ func TestTickOutOfTurnLeavesTheRhythmAlone(t *testing.T) {
 	if !e.due(c, 103, false) {
 		t.Fatal("a new class is not due at once")
 	}
-	e.settle(103, false, map[class]bool{c: true}, false, false)
+	e.settle(turn{class: c}, 103, false, false)
 	if !e.due(c, 105, true) {
 		t.Error("the tick on schedule after one out of turn leaves the class out")
 	}
-	e.settle(105, true, map[class]bool{c: true}, false, false)
+	e.settle(turn{class: c}, 105, true, false)
 	if e.due(c, 107, false) {
 		t.Error("a tick out of turn brings a class forward that was just evaluated")
 	}

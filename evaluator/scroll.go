@@ -1,22 +1,15 @@
 package evaluator
 
 import (
+	"cmp"
 	"context"
 	"maps"
+	"slices"
 	"time"
 	_ "time/tzdata" // Containers often lack the time zones of sites.
 
 	"plausible-webhooks/evaluator/stats"
 )
-
-// scrolledTo is a scroll goal with new rows, not counted yet: rows repeat as a
-// visitor reads on, so that only visitors can be counted.
-type scrolledTo struct {
-	key   stateKey
-	goal  boundGoal
-	state goalState
-	fresh []second
-}
 
 // day is a calendar day of a site. Unix seconds, both inclusive.
 type day struct{ first, last int64 }
@@ -35,52 +28,108 @@ func dayOf(at int64, timezone string) day {
 	}
 }
 
-// countScrolls asks how many visitors have reached the goals on the days of
-// the new rows; those that are more than before have newly reached them.
-func (t *tick) countScrolls(ctx context.Context, d *draft, scrolled []scrolledTo, in span) error {
-	type question struct {
-		of   int // Index of scrolled.
-		day  day
-		when tally // First and last new row of the day.
+// outdate notes the days on which new rows have reached a scroll goal: rows
+// repeat as a visitor reads on, so that only visitors can be counted, and of a
+// whole day. It changes nothing that s refers to.
+func outdate(s goalState, fresh []second, timezone string) goalState {
+	if len(fresh) == 0 {
+		return s
 	}
-	var questions []question
+	s.Stale = maps.Clone(s.Stale)
+	if s.Stale == nil {
+		s.Stale = map[int64]tally{}
+	}
+	for _, f := range fresh {
+		first := dayOf(f.at(), timezone).first
+		s.Stale[first] = s.Stale[first].add(tally{int(f.rows()), f.at(), f.at()})
+	}
+	return s
+}
+
+// staleDay is a day of a scroll goal that is to be counted.
+type staleDay struct {
+	key  stateKey
+	goal *boundGoal
+	r    rule
+	day  day
+	when tally // The new rows.
+}
+
+// reached counts the visitors who have reached scroll goals on the days with
+// new rows; those that are more than before have newly reached them. Given what
+// the tick has counted before.
+func (t *tick) reached(ctx context.Context, so *draft) (*draft, error) {
+	d := newDraft()
+	stale := maps.Clone(t.memory.stale)
+	for key, s := range so.goals {
+		if len(s.Stale) > 0 {
+			stale[key] = true
+		}
+	}
+	var days []staleDay
+	for key := range stale {
+		g, r := t.plan.bound(key)
+		state := so.goal(t.memory, key)
+		if g == nil || state.Start != r.start {
+			continue
+		}
+		site, _ := t.plan.view.Site(key.site)
+		for first, when := range state.Stale {
+			days = append(days, staleDay{key, g, r, dayOf(first, site.Timezone), when})
+		}
+	}
+	if len(days) == 0 {
+		return d, nil
+	}
+	// Those whose rows have waited longest, should it be too much.
+	slices.SortFunc(days, func(a, b staleDay) int {
+		return cmp.Or(cmp.Compare(a.when.To, b.when.To), cmp.Compare(a.key.goal, b.key.goal), cmp.Compare(a.key.trigger, b.key.trigger))
+	})
+	days = days[:min(len(days), stats.FewSelections)]
 	var selections []stats.Selection
-	for i, s := range scrolled {
-		days := map[day]tally{}
-		for _, f := range s.fresh {
-			on := dayOf(f.at(), s.goal.site.Timezone)
-			days[on] = days[on].add(tally{1, f.at(), f.at()})
-		}
-		g := s.goal
-		since := max(g.r.start, g.since, s.state.Since) + 1
-		for on, when := range days {
-			questions = append(questions, question{i, on, when})
-			selections = append(selections, stats.Selection{
-				Site: g.SiteID, Goal: &g.Goal,
-				From: max(on.first, since, unixSeconds(g.site.NativeStatsStartAt)), To: min(on.last, in.through),
-			})
-		}
-		scrolled[i].state.Reached = maps.Clone(s.state.Reached)
-		if s.state.Reached == nil {
-			scrolled[i].state.Reached = map[int64]int{}
-		}
-	}
-	visitors, err := t.stats.Visitors(ctx, selections)
-	if err != nil {
-		return err
-	}
-	for i, q := range questions {
-		s := &scrolled[q.of].state
-		if newly := visitors[i] - s.Reached[q.day.first]; newly > 0 {
-			s.Waiting = s.Waiting.add(tally{newly, q.when.From, q.when.To})
-		}
-		s.Reached[q.day.first] = visitors[i]
-	}
-	for _, s := range scrolled {
-		maps.DeleteFunc(s.state.Reached, func(first int64, _ int) bool {
-			return dayOf(first, s.goal.site.Timezone).last <= in.sealed
+	for _, x := range days {
+		site, _ := t.plan.view.Site(x.key.site)
+		since := max(x.r.start, t.since(x.goal.ID), so.goal(t.memory, x.key).Since) + 1
+		selections = append(selections, stats.Selection{
+			Goal: x.goal.Goal, From: max(x.day.first, since, unixSeconds(site.NativeStatsStartAt)), To: min(x.day.last, t.now),
 		})
-		d.goals[s.key] = s.state
 	}
-	return nil
+	summaries, err := t.stats.Summaries(ctx, selections)
+	if err != nil {
+		return nil, err
+	}
+	changed := map[stateKey]bool{}
+	for i, x := range days {
+		state := so.goal(t.memory, x.key)
+		if changed[x.key] {
+			state = d.goals[x.key]
+		}
+		d.goals[x.key] = recounted(state, x.day.first, summaries[i].Visitors)
+		changed[x.key] = true
+	}
+	through := t.memory.progressTo(so)
+	for key := range changed {
+		site, _ := t.plan.view.Site(key.site)
+		maps.DeleteFunc(d.goals[key].Reached, func(first int64, _ int) bool {
+			_, again := d.goals[key].Stale[first]
+			return !again && dayOf(first, site.Timezone).last <= through
+		})
+	}
+	return d, t.tellGoals(ctx, d, changed)
+}
+
+// recounted returns the state after a day was counted. It changes nothing that
+// s refers to.
+func recounted(s goalState, first int64, visitors int) goalState {
+	when := s.Stale[first]
+	s.Stale, s.Reached = maps.Clone(s.Stale), maps.Clone(s.Reached)
+	delete(s.Stale, first)
+	if s.Reached == nil {
+		s.Reached = map[int64]int{}
+	}
+	if newly := visitors - s.Reached[first]; newly > 0 {
+		s.Waiting = s.Waiting.add(tally{newly, when.From, when.To})
+	}
+	s.Reached[first] = visitors
+	return s
 }

@@ -18,6 +18,8 @@ type Report struct {
 	Firings    int       // Deliveries written, recoveries and cancelled ones among them.
 	Took       time.Duration
 	Unanswered []error // Parts that ClickHouse did not answer; they changed nothing.
+
+	more bool // New rules are left for a tick soon.
 }
 
 // tick is one evaluation.
@@ -28,9 +30,12 @@ type tick struct {
 	stats          *stats.Client
 	plan           *plan
 	memory         *memory
+	defined        map[int64]definition // That differ from those in memory.
 	past           map[pastKey]past
 	taken          map[stateKey]bool
 	writer         writer
+
+	sealed stretch // What completions has counted for ever.
 }
 
 // Tick evaluates once, whoever leads. It is for Run, tests and measurements.
@@ -67,7 +72,7 @@ func (e *Evaluator) evaluate(ctx context.Context, scheduled bool) (Report, error
 		if err != nil {
 			return Report{}, err
 		}
-		e.memory = m
+		e.memory, e.redefining = m, true
 	}
 	now, err := e.clock(ctx)
 	e.answered("time", err)
@@ -77,7 +82,7 @@ func (e *Evaluator) evaluate(ctx context.Context, scheduled bool) (Report, error
 	e.follow(view)
 	t := &tick{
 		now: now, late: int64(e.options.LateEvents / time.Second), lookback: int64(e.options.Lookback / time.Second), slice: e.slice,
-		stats: e.options.Stats, plan: e.plan, memory: e.memory, past: e.past, taken: e.taken,
+		stats: e.options.Stats, plan: e.plan, memory: e.memory, defined: e.define(now), past: e.past, taken: e.taken,
 		writer: writer{view, e.options.BaseURL, now},
 	}
 	report := Report{Now: time.Unix(now, 0)}
@@ -98,18 +103,26 @@ func (e *Evaluator) evaluate(ctx context.Context, scheduled bool) (Report, error
 	if !counted {
 		e.slice = max(t.slice/4, shortestSlice)
 	}
-	evaluated := map[class]bool{}
-	for c := range e.plan.classes {
-		due, only := e.due(c, now, scheduled), e.unsettled[c]
-		if !due && len(only) == 0 {
-			continue
+	if now >= e.scrollsRest || now < e.scrollsAt {
+		began := time.Now()
+		part("scroll goals", func() (*draft, error) { return t.reached(ctx, whole) })
+		e.scrollsAt, e.scrollsRest = now, now+int64(scrollRest*time.Since(began)/time.Second)
+	}
+	turns, more := e.turns(now, scheduled)
+	report.more = more
+	var done []turn
+	left := map[class]bool{}
+	for _, turn := range turns {
+		if part(fmt.Sprintf("%s over %d s", turn.kind, turn.window), func() (*draft, error) {
+			v, err := t.evaluate(ctx, turn.class, turn.only)
+			left[turn.class] = v.left
+			return v.draft, err
+		}) {
+			done = append(done, turn)
 		}
-		if due {
-			only = nil
-		}
-		if part(fmt.Sprintf("%s over %d s", c.kind, c.window), func() (*draft, error) { return t.traffic(ctx, c, only) }) {
-			evaluated[c] = due
-		}
+	}
+	if late, due := e.lateness.due(now); due {
+		part("late rows", func() (*draft, error) { return newDraft(), e.lateRows(ctx, late) })
 	}
 	purge := now-e.purged >= purgeEvery || now < e.purged
 	if purge {
@@ -118,14 +131,30 @@ func (e *Evaluator) evaluate(ctx context.Context, scheduled bool) (Report, error
 	if ctx.Err() != nil {
 		return report, context.Cause(ctx)
 	}
-	delivered, err := e.commit(ctx, e.memory, whole, time.Unix(now, 0))
+	delivered, err := e.commit(ctx, e.memory, whole, now)
 	if err != nil {
 		e.memory = nil
 		return report, err
 	}
-	e.settle(now, scheduled, evaluated, counted, purge)
-	report.Classes = len(evaluated)
-	report.States = len(whole.traffic) + len(whole.goals) + len(whole.definitions) + len(whole.removed)
+	for _, turn := range done {
+		e.settle(turn, now, scheduled, left[turn.class])
+	}
+	if counted {
+		e.lateness.note(t.sealed)
+		clear(e.taken)
+		if e.redefining {
+			e.redefined()
+		}
+	}
+	if purge {
+		e.forget(now)
+	}
+	report.Classes = len(done)
+	report.States = len(whole.conditions) + len(whole.goals) + len(whole.definitions) + len(whole.removed)
 	report.Firings = int(delivered)
 	return report, nil
 }
+
+// scrollRest is how many times as long as counting the visitors of scroll
+// goals took they are left in peace: a whole day is read for them.
+const scrollRest = 20

@@ -225,6 +225,7 @@ type told struct {
 		Reason          event.Reason  `json:"reason"`
 		TopSources      []event.Count `json:"top_sources"`
 		TopPages        []event.Count `json:"top_pages"`
+		PeakConversions int           `json:"peak_conversions"`
 		Visitors        *int
 		Conversions     int
 		Period          event.Period
@@ -267,9 +268,11 @@ func (w *world) fired() []told {
 func (d told) String() string {
 	s := fmt.Sprintf("%s site %d", d.Type, d.Data.Site.ID)
 	switch {
+	case d.Data.Reason != "" && d.Type.AboutGoal():
+		return s + " " + d.Data.Goal.Name + " " + string(d.Data.Reason)
 	case d.Data.Reason != "":
 		return s + " " + string(d.Data.Reason)
-	case d.Type == event.GoalCompleted:
+	case d.Type.AboutGoal():
 		return fmt.Sprintf("%s %s %d by %d", s, d.Data.Goal.Name, d.Data.Conversions, *d.Data.Visitors)
 	case d.Data.CurrentVisitors != nil:
 		return fmt.Sprintf("%s %d", s, *d.Data.CurrentVisitors)

@@ -44,6 +44,12 @@ func newRegistry(h *health) *prometheus.Registry {
 		counter("evaluation_missed_ticks_total", "Evaluations left out because one before took too long.", func() int64 { return h.evaluator.Counters().Missed }),
 		counter("evaluation_unanswered_total", "Parts of evaluations that ClickHouse did not answer.", func() int64 { return h.evaluator.Counters().Unanswered }),
 		counter("evaluation_failed_total", "Evaluations that PostgreSQL did not take.", func() int64 { return h.evaluator.Counters().Failed }),
+		counter("evaluation_late_rows_total", "Rows of goals that reached ClickHouse too late to be counted.", func() int64 { return h.evaluator.Counters().LateRows }),
+		counter("evaluation_queries_total", "Queries sent to ClickHouse.", func() int64 { return h.evaluator.Counters().Queries }),
+		gauge("evaluation_tick_seconds", "How long the last evaluation took.", func() float64 { return h.evaluator.Counters().Took.Seconds() }),
+		gauge("evaluation_interval_seconds", "From the last evaluation to the next; longer than the poll interval while evaluations are slow.", func() float64 {
+			return h.evaluator.Counters().Interval.Seconds()
+		}),
 		counter("firings_total", "Deliveries that evaluation has written.", func() int64 { return h.evaluator.Counters().Firings }),
 	)
 	return registry

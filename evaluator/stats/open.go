@@ -32,6 +32,11 @@ const (
 	// queryLimit ends a query on the server. Even a month of rows in a single
 	// part is read in about 2.6 s per 1,000 million rows.
 	queryLimit = 20 * time.Second
+	// What one query may read, answer and use. A month of 1,000 million rows in
+	// one part still passes, and half of the memory spills to disk.
+	mostRowsRead   = 4_000_000_000
+	mostResultRows = 10_000_000
+	mostMemory     = 1 << 30
 	// answerLimit ends the waiting on our side, after the server had its
 	// chance to say why.
 	answerLimit = queryLimit + 5*time.Second
@@ -99,6 +104,12 @@ func Open(o Options) (*Client, error) {
 		"log_queries":        0,
 		// Without it a server works on after we have hung up.
 		"cancel_http_readonly_queries_on_client_close": 1,
+		// A guest's share of a small server. Catching up a day may need more
+		// than it; slices of a day become smaller then.
+		"max_rows_to_read":                   mostRowsRead,
+		"max_result_rows":                    mostResultRows,
+		"max_memory_usage":                   mostMemory,
+		"max_bytes_before_external_group_by": mostMemory / 2,
 	}}, nil
 }
 
