@@ -107,6 +107,17 @@ func (c *ClickHouse) URL(database string) string {
 	return fmt.Sprintf("http://127.0.0.1:%d/%s", c.port, database)
 }
 
+// PID is the process id of the server, for measurements; 0 while it is down,
+// and for a server that is not ours.
+func (c *ClickHouse) PID() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.process == nil {
+		return 0
+	}
+	return c.process.cmd.Process.Pid
+}
+
 // Stop ends the server and removes its data, unless Dir was given. A second
 // call does nothing.
 func (c *ClickHouse) Stop() error {

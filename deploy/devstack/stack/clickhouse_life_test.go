@@ -185,6 +185,10 @@ func TestClickHouseQueryLog(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("newest entry (-want +got):\n%s", diff)
 	}
+	newest, err := server.LastQueries(1)
+	if err != nil || len(newest) != 1 || newest[0].Seq != got.Seq {
+		t.Errorf("last query: got %+v, error %v, want number %d alone", newest, err, got.Seq)
+	}
 	functions, err := server.Functions(t.Context(), "logged")
 	if err != nil {
 		t.Fatal(err)

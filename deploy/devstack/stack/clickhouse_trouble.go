@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -38,8 +39,13 @@ type Query struct {
 
 // Queries returns the queries since the start of the server, the last 20,000
 // at most, oldest first. Tests that share a server tell theirs by Database.
-func (c *ClickHouse) Queries() ([]Query, error) {
-	body, err := c.admin(http.MethodGet, "queries")
+func (c *ClickHouse) Queries() ([]Query, error) { return c.LastQueries(0) }
+
+// LastQueries returns the newest n queries, oldest first; 0 is all that are
+// kept. It is for measurements, where reading the whole log each time would cost more
+// than what is measured.
+func (c *ClickHouse) LastQueries(n int) ([]Query, error) {
+	body, err := c.admin(http.MethodGet, "queries?last="+strconv.Itoa(n))
 	if err != nil {
 		return nil, err
 	}
