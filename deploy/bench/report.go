@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -95,24 +93,16 @@ func settled(ctx context.Context, db *pgxpool.Pool) (delivered, pending, attempt
 	return delivered, pending, attempts, nil
 }
 
-func quantile(sorted []time.Duration, q float64) time.Duration {
+// quantile is the value that a part q of the others is below; q at one is the
+// largest.
+func quantile[T any](sorted []T, q float64) T {
 	return sorted[min(int(q*float64(len(sorted))), len(sorted)-1)]
 }
 
-// residentMemory reads VmRSS and VmHWM of a process; Linux only.
 func residentMemory(pid int) string {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	use, err := memoryOf(pid)
 	if err != nil {
 		return "unknown"
 	}
-	var now, peak string
-	for line := range strings.Lines(string(status)) {
-		if value, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			now = strings.TrimSpace(value)
-		}
-		if value, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			peak = strings.TrimSpace(value)
-		}
-	}
-	return now + ", at most " + peak
+	return fmt.Sprintf("%d kB, at most %d kB", use.Now>>10, use.Peak>>10)
 }
