@@ -1,7 +1,8 @@
 // Command bench measures the sidecar on this machine, beside real engines and
 // loopback receivers, and prints what it saw beside what was promised.
 //
-//	go run ./deploy/bench send    # 10,000 deliveries, some receivers failing or slow
+//	go run ./deploy/bench send        # 10,000 deliveries, some receivers failing or slow
+//	go run ./deploy/bench evaluate    # ticks of a small installation and of grown ones; -h for flags
 //
 // Everything a measurement needs runs on the same cores as what is measured:
 // read the numbers as a floor.
@@ -15,18 +16,20 @@ import (
 	"syscall"
 )
 
-var benchmarks = map[string]func(context.Context) error{
-	"send": benchSend,
+var benchmarks = map[string]func(ctx context.Context, args []string) error{
+	"send":       benchSend,
+	"evaluate":   benchEvaluate,
+	childCommand: evaluateChild,
 }
 
 func main() {
-	if len(os.Args) != 2 || benchmarks[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: go run ./deploy/bench send")
+	if len(os.Args) < 2 || benchmarks[os.Args[1]] == nil {
+		fmt.Fprintln(os.Stderr, "usage: go run ./deploy/bench send | evaluate [flags]")
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := benchmarks[os.Args[1]](ctx); err != nil {
+	if err := benchmarks[os.Args[1]](ctx, os.Args[2:]); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}

@@ -33,7 +33,10 @@ const (
 // into ClickHouse with one insert, the built program evaluates and sends, and
 // the clock of each delivery runs from the end of that insert to the first
 // answer with a 2xx.
-func benchSend(ctx context.Context) (err error) {
+func benchSend(ctx context.Context, args []string) (err error) {
+	if len(args) > 0 {
+		return fmt.Errorf("send: %q is no flag; it has none", args[0])
+	}
 	dir, err := os.MkdirTemp("", "plausible-webhooks-bench-")
 	if err != nil {
 		return fmt.Errorf("make a folder: %w", err)
