@@ -10,11 +10,6 @@ import (
 	"plausible-webhooks/config/schema"
 )
 
-// goalThresholds lets the fifth trigger of a site be goal.threshold on its
-// event goal. It is false for as long as config/schema does not know the type:
-// then the fifth is a spike over an hour, on a webhook of its own.
-const goalThresholds = false
-
 // spikeSigmas is how far above the mean a threshold lies, in deviations of a
 // Poisson distribution: with it, about one site in a hundred spikes in an hour.
 const spikeSigmas = 3.5
@@ -58,7 +53,6 @@ func (c configuration) write(ctx context.Context, database string) error {
 		"founded": c.settled.AddDate(0, 0, -60), "set": c.settled.AddDate(0, 0, -30),
 		"sigmas":    spikeSigmas,
 		"visitors":  c.visitors(1, 300),
-		"hourly":    c.visitors(1, 3600),
 		"signups":   c.signups(1, 3600),
 		"counted":   c.counted,
 		"unlimited": c.settled.AddDate(100, 0, 0),
@@ -105,16 +99,10 @@ func (c configuration) statements() []statement {
 	if !c.five {
 		return append(list, statement{"goal triggers", trigger("site", "goal.completed", "null", "null", "null")})
 	}
-	list = append(list,
-		statement{"event goal triggers", trigger("site", "goal.completed", "2 * site - 1", "null", "null")},
-		statement{"page goal triggers", trigger("site", "goal.completed", "2 * site", "null", "null")})
-	if goalThresholds {
-		return append(list, statement{"goal threshold triggers", trigger("site", "goal.threshold", "2 * site - 1", threshold("@signups"), "null")})
-	}
 	return append(list,
-		statement{"second webhooks", `insert into plausible_webhooks.webhooks (id, site_id, site_team_id, name, url, inserted_at, updated_at)
-			select @sites::bigint + site, site, 1, 'Marketing', @url::text || site, @set::timestamptz, @set::timestamptz from shares order by site`},
-		statement{"hourly spike triggers", trigger("@sites::bigint + site", "traffic.spike", "null", threshold("@hourly"), "3600")})
+		statement{"event goal triggers", trigger("site", "goal.completed", "2 * site - 1", "null", "null")},
+		statement{"page goal triggers", trigger("site", "goal.completed", "2 * site", "null", "null")},
+		statement{"goal threshold triggers", trigger("site", "goal.threshold", "2 * site - 1", threshold("@signups"), "null")})
 }
 
 // trigger adds one trigger to a webhook of each site.

@@ -4,13 +4,14 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"regexp"
+	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/jackc/pgx/v5"
 
 	"plausible-webhooks/deploy/devstack/stack"
-	"plausible-webhooks/evaluator/stats"
 )
 
 // sampledSites is how many sites are asked about one by one.
@@ -43,20 +44,17 @@ func questionsOf(site, now int64, pagePath string) []question {
 	since := func(seconds int64) int64 { return now - seconds }
 	page := question{"SELECT count() FROM events_v2 WHERE site_id = ? AND timestamp >= toDateTime(?) AND name = 'pageview' AND pathname = ?",
 		[]any{site, since(lateSeconds), pagePath}}
-	if pattern, wildcard := stats.PathPattern(pagePath); wildcard {
+	if start, wildcard := strings.CutSuffix(pagePath, "*"); wildcard {
 		page = question{"SELECT count() FROM events_v2 WHERE site_id = ? AND timestamp >= toDateTime(?) AND name = 'pageview' AND match(pathname, ?)",
-			[]any{site, since(lateSeconds), pattern}}
+			[]any{site, since(lateSeconds), "^" + regexp.QuoteMeta(start) + ".*$"}}
 	}
 	const signups = "SELECT count() FROM events_v2 WHERE site_id = ? AND timestamp >= toDateTime(?) AND name = 'Signup'"
-	fifth := question{visitorsOfSite, []any{site, since(3600)}}
-	if goalThresholds {
-		fifth = question{signups, []any{site, since(3600)}}
-	}
 	return []question{
 		{visitorsOfSite, []any{site, since(300)}},
 		{visitorsOfSite, []any{site, since(43200)}},
 		{signups, []any{site, since(lateSeconds)}},
-		page, fifth,
+		page,
+		{signups, []any{site, since(3600)}},
 	}
 }
 

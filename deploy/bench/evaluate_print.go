@@ -39,16 +39,12 @@ func printGrown(sizes []*grown, o evaluateOptions) {
 	if len(sizes) == 0 {
 		return
 	}
-	fifth := "a second traffic.spike over an hour (goal.threshold is not there yet)"
-	if goalThresholds {
-		fifth = "goal.threshold"
-	}
 	fmt.Printf(`
 Grown: %s events in %d days, then %s a day for %d hours and through a simulated hour, of which %s ticks;
 a tick each 5 s of events. Evaluation had stood still for %s before the first tick. Five triggers a site: traffic.spike,
-traffic.drop, goal.completed of an event and of a page, and %s.
+traffic.drop, goal.completed of an event and of a page, and goal.threshold.
 
-`, grouped(int(grownHistory*o.scale)), historyDays, grouped(int(grownPerDay*o.scale)), flatHours, grouped(o.ticks), o.away, fifth)
+`, grouped(int(grownHistory*o.scale)), historyDays, grouped(int(grownPerDay*o.scale)), flatHours, grouped(o.ticks), o.away)
 	line := func(what string, of func(*grown) string, promise string) {
 		fmt.Printf("  %-46s", what)
 		for _, g := range sizes {

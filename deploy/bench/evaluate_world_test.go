@@ -3,13 +3,13 @@ package main
 import (
 	"math"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"plausible-webhooks/deploy/devstack/stack"
-	"plausible-webhooks/evaluator/stats"
 )
 
 func TestMain(m *testing.M) { os.Exit(stack.Main(m)) }
@@ -68,9 +68,8 @@ func TestTrafficFitsTheConfiguration(t *testing.T) {
 	}
 	var wildcards, exact uint64
 	for site, path := range goals {
-		pattern, wildcard := stats.PathPattern(path)
-		if wildcard {
-			wildcards += ask("SELECT count() FROM events_v2 WHERE site_id = ? AND name = 'pageview' AND match(pathname, ?)", site, pattern)
+		if start, wildcard := strings.CutSuffix(path, "*"); wildcard {
+			wildcards += ask("SELECT count() FROM events_v2 WHERE site_id = ? AND name = 'pageview' AND startsWith(pathname, ?)", site, start)
 		} else {
 			exact += ask("SELECT count() FROM events_v2 WHERE site_id = ? AND name = 'pageview' AND pathname = ?", site, path)
 		}
