@@ -65,6 +65,10 @@ func measureSmall(ctx context.Context, o evaluateOptions) (s *small, err error) 
 		return nil, fmt.Errorf("make a folder: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	binary, err := sidecar.Build(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
 	done := phase("%d sites: start PostgreSQL and ClickHouse", smallSites)
 	e, err := startEngines(ctx, stack.ProfileCE)
 	if err != nil {
@@ -97,10 +101,6 @@ func measureSmall(ctx context.Context, o evaluateOptions) (s *small, err error) 
 	}
 	defer t.close()
 	if s.rows, err = fillTable(ctx, t); err != nil {
-		return nil, err
-	}
-	binary, err := sidecar.Build(ctx, dir)
-	if err != nil {
 		return nil, err
 	}
 	feed, err := startFeed(ctx, t)
@@ -227,8 +227,8 @@ func (s *small) readTicks(e *engines, path string, from time.Time) error {
 		if err := json.Unmarshal(lines.Bytes(), &one); err != nil {
 			return fmt.Errorf("read the sidecar's log, %q: %w", lines.Text(), err)
 		}
-		if one.Message != "evaluated" {
-			continue
+		if one.Message != "evaluated" || one.Queries == 0 {
+			continue // Before the settings were read there is nothing to evaluate.
 		}
 		if s.first == nil {
 			s.first = &one
