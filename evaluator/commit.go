@@ -97,15 +97,38 @@ func (e *Evaluator) exactly(ctx context.Context, tx pgx.Tx, want int, point, sta
 	return nil
 }
 
+// mostStates is how many states one statement writes: the first tick of a large
+// instance has some for every goal.
+const mostStates = 5000
+
+// states are rows of trigger_states to be.
+type states struct {
+	triggers, sites, goals, versions []int64
+	values                           []string
+}
+
+func (s *states) add(key stateKey, version int64, value any) error {
+	state, err := json.Marshal(value)
+	s.triggers, s.sites, s.goals = append(s.triggers, key.trigger), append(s.sites, key.site), append(s.goals, key.goal)
+	s.values, s.versions = append(s.values, string(state)), append(s.versions, version)
+	return err
+}
+
 func (e *Evaluator) writeStates(ctx context.Context, tx pgx.Tx, m *memory, d *draft) error {
-	var triggers, sites, goals, versions []int64
-	var states []string
+	var batch states
+	write := func(atLeast int) error {
+		n := len(batch.triggers)
+		if n < atLeast {
+			return nil
+		}
+		defer func() { batch = states{} }()
+		return e.exactly(ctx, tx, n, "states", writeStates, batch.triggers, batch.sites, batch.goals, batch.values, batch.versions)
+	}
 	add := func(key stateKey, value any) error {
-		version := m.version(key)
-		state, err := json.Marshal(value)
-		triggers, sites, goals = append(triggers, key.trigger), append(sites, key.site), append(goals, key.goal)
-		states, versions = append(states, string(state)), append(versions, version)
-		return err
+		if err := batch.add(key, m.version(key), value); err != nil {
+			return err
+		}
+		return write(mostStates)
 	}
 	for key, s := range d.conditions {
 		if err := add(key, s); err != nil {
@@ -122,10 +145,7 @@ func (e *Evaluator) writeStates(ctx context.Context, tx pgx.Tx, m *memory, d *dr
 			return err
 		}
 	}
-	if len(triggers) == 0 {
-		return nil
-	}
-	return e.exactly(ctx, tx, len(triggers), "states", writeStates, triggers, sites, goals, states, versions)
+	return write(1)
 }
 
 func (e *Evaluator) removeStates(ctx context.Context, tx pgx.Tx, m *memory, d *draft) error {

@@ -6,6 +6,9 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -150,7 +153,7 @@ func refusesSetting(err error) bool {
 
 // ready returns the connections and the settings that this user may set. The
 // settings are tried one by one the first time: a user with readonly = 1 may
-// set nothing, a profile may pin single ones.
+// set nothing, a profile may pin single ones. A bound is only ever tightened.
 func (c *Client) ready(ctx context.Context) (driver.Conn, clickhouse.Settings, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -166,8 +169,12 @@ func (c *Client) ready(ctx context.Context) (driver.Conn, clickhouse.Settings, e
 	if err != nil {
 		return nil, nil, err
 	}
+	stricter := c.stricter(ctx)
 	allowed := clickhouse.Settings{}
 	for name, value := range c.wanted {
+		if stricter[name] {
+			continue
+		}
 		err := c.probe(ctx, clickhouse.Settings{name: value})
 		if refusesSetting(err) {
 			continue
@@ -179,6 +186,30 @@ func (c *Client) ready(ctx context.Context) (driver.Conn, clickhouse.Settings, e
 	}
 	c.allowed = allowed
 	return c.conn, allowed, nil
+}
+
+// stricter names the settings that the user's profile already bounds more
+// tightly than we would: Plausible CE's holds queries to one thread. Where the
+// profile cannot be read, none.
+func (c *Client) stricter(ctx context.Context) map[string]bool {
+	found := map[string]bool{}
+	rows, err := c.conn.Query(ctx, "SELECT name, value FROM system.settings WHERE name IN ("+texts(slices.Sorted(maps.Keys(c.wanted)))+")")
+	if err != nil {
+		return found
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var name, value string
+		if rows.Scan(&name, &value) != nil {
+			continue
+		}
+		// Zero is no bound; "auto(2)" is what the machine has.
+		theirs, err := strconv.ParseInt(value, 10, 64)
+		if ours, bounds := c.wanted[name].(int); err == nil && bounds && theirs > 0 && theirs < int64(ours) {
+			found[name] = true
+		}
+	}
+	return found
 }
 
 func (c *Client) reopen(dial time.Duration) error {

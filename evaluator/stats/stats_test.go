@@ -450,3 +450,34 @@ func TestFunctionsUsed(t *testing.T) {
 		t.Errorf("only %v were seen", got)
 	}
 }
+
+// Plausible CE's profile holds queries to one thread; so do we, there.
+func TestStricterProfilesAreLeftAsTheyAre(t *testing.T) {
+	server, err := stack.StartClickHouse(t.Context(), stack.ClickHouseOptions{Profile: stack.ProfileCE})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := server.Stop(); err != nil {
+			t.Error(err)
+		}
+	}()
+	address, err := server.CreateDatabase(t.Context(), "events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := openAt(t, address, "").Now(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	queries, err := server.Queries()
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := queries[len(queries)-1]
+	if threads, sent := last.Settings["max_threads"]; !strings.Contains(last.SQL, "now()") || sent {
+		t.Errorf("%s came with %s threads, want the profile's one", last.SQL, threads)
+	}
+	if _, sent := last.Settings["max_execution_time"]; !sent {
+		t.Error("max_execution_time was not sent, though the profile has none")
+	}
+}
