@@ -97,6 +97,7 @@ func TestTimesThatPeopleWrite(t *testing.T) {
 	p := program{now: func() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }, local: zone}
 	tests := map[string]string{
 		"90m":                  "2026-03-01T10:30:00Z",
+		"30d":                  "2026-01-30T12:00:00Z",
 		"2026-02-28":           "2026-02-27T22:00:00Z",
 		"2026-02-28 19:10":     "2026-02-28T17:10:00Z",
 		"2026-02-28 19:10:30":  "2026-02-28T17:10:30Z",

@@ -131,6 +131,11 @@ func mistake(flag, format string, args ...any) error {
 // since reads a time as people write it: how long ago, a day or a minute in
 // their own zone, or RFC 3339.
 func (p program) since(text string) (time.Time, error) {
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		if n, err := strconv.ParseUint(days, 10, 16); err == nil {
+			return p.now().Add(-time.Duration(n) * 24 * time.Hour), nil
+		}
+	}
 	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
 		return p.now().Add(-d), nil
 	}
@@ -142,7 +147,7 @@ func (p program) since(text string) (time.Time, error) {
 			return t, nil
 		}
 	}
-	return time.Time{}, mistake("since", "%q is no time: write 2h, 2026-11-23, \"2026-11-23 19:10\" or 2026-11-23T19:10:00Z", text)
+	return time.Time{}, mistake("since", "%q is no time: write 2h, 30d, 2026-11-23, \"2026-11-23 19:10\" or 2026-11-23T19:10:00Z", text)
 }
 
 // withDatabase gives a command a connection to a migrated database.
