@@ -7,6 +7,7 @@ import (
 	"plausible-webhooks/config/env"
 	"plausible-webhooks/config/schema"
 	"plausible-webhooks/config/store"
+	"plausible-webhooks/evaluator/stats"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -58,4 +59,12 @@ func (p program) withStore(ctx context.Context, do func(*store.Store, *pgx.Conn)
 
 func openStore(db store.Database, settings env.Settings) *store.Store {
 	return store.New(db, store.Options{Keys: settings.Keyring(), Targets: settings.Targets(), MaxPerSite: settings.MaxPerSite})
+}
+
+// openStats prepares questions to Plausible's ClickHouse without connecting.
+func openStats(where env.ClickHouse) (*stats.Client, error) {
+	return stats.Open(stats.Options{
+		Scheme: where.Scheme, Addr: where.Address(), Database: where.Database, User: where.User,
+		Password: where.Password.Reveal(), Secure: where.Secure, Roots: where.Roots,
+	})
 }

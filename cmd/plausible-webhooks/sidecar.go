@@ -49,11 +49,7 @@ func newSidecar(settings env.Settings, log hclog.Logger) (*sidecar, error) {
 	if s.pool, err = pgxpool.NewWithConfig(context.Background(), pooled); err != nil {
 		return nil, fmt.Errorf("set up connections to PostgreSQL: %w", err)
 	}
-	where := settings.ClickHouse
-	if s.stats, err = stats.Open(stats.Options{
-		Scheme: where.Scheme, Addr: where.Address(), Database: where.Database, User: where.User,
-		Password: where.Password.Reveal(), Secure: where.Secure, Roots: where.Roots,
-	}); err != nil {
+	if s.stats, err = openStats(settings.ClickHouse); err != nil {
 		s.pool.Close()
 		return nil, err
 	}
