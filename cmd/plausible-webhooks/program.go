@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"plausible-webhooks/config/env"
@@ -36,6 +38,7 @@ type commands struct {
 	Run      runCommand       `cmd:"" default:"1" help:"Follow the settings, evaluate triggers and send (also with no command)."`
 	Migrate  migrateCommand   `cmd:"" help:"Create or upgrade the tables of the sidecar; run does it too."`
 	Check    checkCommand     `cmd:"" help:"Tell what is in order and how to mend what is not."`
+	Backtest backtestCommand  `cmd:"" help:"Tell how often a trigger would have fired so far, before it is saved."`
 	Webhook  webhookCommands  `cmd:"" help:"Add, list, change, test and remove webhooks."`
 	Delivery deliveryCommands `cmd:"" help:"List deliveries, show what became of one, send again."`
 	Version  versionCommand   `cmd:"" help:"Print the version."`
@@ -149,13 +152,44 @@ func (p program) settings(options ...env.Option) (env.Settings, error) {
 // colour reports whether the output may hold colours (no-color.org).
 func (p program) colour() bool {
 	file, ok := p.stdout.(*os.File)
-	if !ok || !term.IsTerminal(int(file.Fd())) {
-		return false
-	}
+	return ok && term.IsTerminal(int(file.Fd())) && p.variable("NO_COLOR") == ""
+}
+
+// variable is a variable of the environment that is no setting.
+func (p program) variable(name string) string {
 	for _, variable := range p.source.Environ {
-		if len(variable) > len("NO_COLOR=") && variable[:len("NO_COLOR=")] == "NO_COLOR=" {
-			return false
+		if value, ok := strings.CutPrefix(variable, name+"="); ok {
+			return value
 		}
 	}
-	return true
+	return ""
+}
+
+// unicode reports whether the locale has more characters than ASCII.
+func (p program) unicode() bool {
+	locale := strings.ToLower(cmp.Or(p.variable("LC_ALL"), p.variable("LC_CTYPE"), p.variable("LANG")))
+	return strings.Contains(locale, "utf-8") || strings.Contains(locale, "utf8")
+}
+
+// Widths of the output, in characters.
+const (
+	usualColumns  = 80
+	fewestColumns = 40
+	mostColumns   = 160
+)
+
+// columns is the width of the output.
+func (p program) columns() int { return cmp.Or(p.terminalColumns(), usualColumns) }
+
+// terminalColumns is the width of the terminal; zero where the output is none.
+func (p program) terminalColumns() int {
+	file, ok := p.stdout.(*os.File)
+	if !ok {
+		return 0
+	}
+	width, _, err := term.GetSize(int(file.Fd()))
+	if err != nil || width == 0 {
+		return 0
+	}
+	return min(max(width, fewestColumns), mostColumns)
 }
