@@ -80,25 +80,15 @@ func (b *backtest) lists(ctx context.Context, stretches []stats.Stretch) ([]list
 // event is what would have been sent.
 func (b *backtest) event(x replayed, l lists) event.Event {
 	w := writer{baseURL: b.options.BaseURL, now: x.at}
+	webhook := event.Webhook{ID: b.rule.webhook}
+	if b.rule.kind != event.GoalCompleted {
+		key := stateKey{b.rule.trigger, b.of.site, b.of.goal.ID}
+		return event.New(time.Unix(x.at, 0), w.of(key, x.firing, webhook, l))
+	}
 	cooldown := b.rule.cooldown
-	origin := event.Origin{
+	return event.New(time.Unix(x.at, 0), w.completed(event.Origin{
 		Site:    event.Site{ID: b.of.site, Domain: b.of.domain},
-		Webhook: event.Webhook{ID: b.rule.webhook},
+		Webhook: webhook,
 		Trigger: event.Trigger{ID: b.rule.trigger, CooldownSeconds: &cooldown},
-	}
-	at := time.Unix(x.at, 0)
-	if b.rule.kind == event.GoalCompleted {
-		return event.New(at, event.GoalData{
-			Origin: origin, Goal: b.of.goal, Conversions: x.tally.Conversions, Visitors: l.visitors,
-			Period:     event.Period{From: time.Unix(x.tally.From, 0), To: time.Unix(x.tally.To, 0)},
-			TopSources: counts(l.sources), DashboardURL: event.DashboardURL(b.options.BaseURL, b.of.domain, false),
-		})
-	}
-	e := x.firing.episode
-	origin.Trigger.Threshold, origin.Trigger.WindowSeconds = &e.Threshold, &e.Window
-	episode := event.Episode{ID: e.ID, StartedAt: time.Unix(e.Started, 0), Firing: e.Firings}
-	if x.firing.ended {
-		return event.New(at, w.ended(x.firing, origin, episode, b.of.goal))
-	}
-	return event.New(at, w.began(x.firing, origin, episode, b.of.goal, l))
+	}, b.of.goal, completion{tally: x.tally, summary: stats.Summary{Visitors: l.visitors, Sources: l.sources}}))
 }

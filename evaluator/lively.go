@@ -43,7 +43,7 @@ func (t *tick) lively(ctx context.Context, c class, candidates []candidate, valu
 		site, _ := t.plan.view.Site(x.of.site)
 		lower[site.ID] = max(quietFrom, unixSeconds(site.NativeStatsStartAt))
 		known, ok := t.past[pastKey{c.window, site.ID}]
-		if !ok || (known.last == 0 && known.emptyUntil < t.now) || (known.last != 0 && known.last < quietFrom) {
+		if !ok || (known.last == 0 && known.emptyUntil < t.now) || (known.last != 0 && known.last < lower[site.ID]) {
 			unknown = append(unknown, site.ID)
 		}
 	}
@@ -56,6 +56,9 @@ func (t *tick) lively(ctx context.Context, c class, candidates []candidate, valu
 			oldest := t.now
 			if v, ok := values[site]; ok {
 				oldest = min(oldest, v.First)
+			}
+			if last[site] < lower[site] {
+				last[site] = 0
 			}
 			t.past[pastKey{c.window, site}] = past{last[site], oldest + int64(c.window)}
 		}

@@ -32,22 +32,27 @@ func (w writer) condition(key stateKey, f firing, l lists) (delivery, bool, erro
 		return delivery{}, false, nil
 	}
 	e := f.episode
-	origin := event.Origin{
-		Site:    event.Site{ID: key.site, Domain: e.Domain},
-		Webhook: event.Webhook{ID: webhook.ID, Name: webhook.Name},
-		Trigger: event.Trigger{ID: key.trigger, Threshold: &e.Threshold, WindowSeconds: &e.Window, CooldownSeconds: &e.Cooldown},
-	}
-	episode := event.Episode{ID: e.ID, StartedAt: time.Unix(e.Started, 0), Firing: e.Firings}
 	number := strconv.Itoa(e.Firings)
 	if f.ended {
 		number = "ended"
 	}
-	goal := event.Goal{ID: key.goal, Name: e.Goal, Kind: e.GoalKind}
-	data := w.began(f, origin, episode, goal, l)
-	if f.ended {
-		data = w.ended(f, origin, episode, goal)
+	return w.render(webhook, key, w.of(key, f, event.Webhook{ID: webhook.ID, Name: webhook.Name}, l), e.ID+":"+number)
+}
+
+// of returns what is told of a firing of a condition.
+func (w writer) of(key stateKey, f firing, webhook event.Webhook, l lists) event.Data {
+	e := f.episode
+	origin := event.Origin{
+		Site:    event.Site{ID: key.site, Domain: e.Domain},
+		Webhook: webhook,
+		Trigger: event.Trigger{ID: key.trigger, Threshold: &e.Threshold, WindowSeconds: &e.Window, CooldownSeconds: &e.Cooldown},
 	}
-	return w.render(webhook, key, data, e.ID+":"+number)
+	episode := event.Episode{ID: e.ID, StartedAt: time.Unix(e.Started, 0), Firing: e.Firings}
+	goal := event.Goal{ID: key.goal, Name: e.Goal, Kind: e.GoalKind}
+	if f.ended {
+		return w.ended(f, origin, episode, goal)
+	}
+	return w.began(f, origin, episode, goal, l)
 }
 
 func (w writer) began(f firing, o event.Origin, episode event.Episode, goal event.Goal, l lists) event.Data {
@@ -111,20 +116,20 @@ func (w writer) goal(key stateKey, r rule, g config.Goal, c completion) (deliver
 		return delivery{}, false, nil
 	}
 	cooldown := r.cooldown
-	data := event.GoalData{
-		Origin: event.Origin{
-			Site:    event.Site{ID: site.ID, Domain: site.Domain},
-			Webhook: event.Webhook{ID: webhook.ID, Name: webhook.Name},
-			Trigger: event.Trigger{ID: key.trigger, CooldownSeconds: &cooldown},
-		},
-		Goal:         event.Goal{ID: g.ID, Name: g.DisplayName, Kind: string(g.Kind())},
-		Conversions:  c.Conversions,
-		Visitors:     c.summary.Visitors,
-		Period:       event.Period{From: time.Unix(c.From, 0), To: time.Unix(c.To, 0)},
-		TopSources:   counts(c.summary.Sources),
-		DashboardURL: event.DashboardURL(w.baseURL, site.Domain, false),
-	}
+	data := w.completed(event.Origin{
+		Site:    event.Site{ID: site.ID, Domain: site.Domain},
+		Webhook: event.Webhook{ID: webhook.ID, Name: webhook.Name},
+		Trigger: event.Trigger{ID: key.trigger, CooldownSeconds: &cooldown},
+	}, event.Goal{ID: g.ID, Name: g.DisplayName, Kind: string(g.Kind())}, c)
 	return w.render(webhook, key, data, fmt.Sprintf("%d:%d:%d-%d", r.start, c.number, c.From, c.To))
+}
+
+func (w writer) completed(o event.Origin, goal event.Goal, c completion) event.Data {
+	return event.GoalData{
+		Origin: o, Goal: goal, Conversions: c.Conversions, Visitors: c.summary.Visitors,
+		Period:     event.Period{From: time.Unix(c.From, 0), To: time.Unix(c.To, 0)},
+		TopSources: counts(c.summary.Sources), DashboardURL: event.DashboardURL(w.baseURL, o.Site.Domain, false),
+	}
 }
 
 func (w writer) render(webhook config.Webhook, key stateKey, data event.Data, firing string) (delivery, bool, error) {

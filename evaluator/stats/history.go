@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"strconv"
 	"strings"
 
 	"plausible-webhooks/config"
@@ -70,20 +69,12 @@ GROUP BY site_id, goal_name, goal_path, goal_depth, goal_props, second, visitor 
 // Stretch is a stretch of time. Unix seconds, both inclusive.
 type Stretch struct{ From, To int64 }
 
-// What rows within a stretch are counted by.
-const (
-	byAll    = 0 // Nothing: all of them.
-	bySource = 1
-	byPage   = 2
-)
-
 // TopWithin is Top of one site in each of several stretches of the past, in
 // their order. At most FewSelections.
 func (c *Client) TopWithin(ctx context.Context, site int64, stretches []Stretch) ([]Top, error) {
 	tops := make([]Top, len(stretches))
 	where := "name != 'engagement'" + among([]int64{site})
-	parts := fmt.Sprintf("(toUInt8(%d), referrer_source), (toUInt8(%d), if(name = 'pageview', pathname, ''))", bySource, byPage)
-	err := c.within(ctx, "top sources and pages of the past", where, parts, stretches, func(stretch int, by uint8, count Count) {
+	err := c.within(ctx, "top sources and pages of the past", where, ofTraffic, stretches, func(stretch int, by uint8, count Count) {
 		if top := &tops[stretch]; by == byPage {
 			top.Pages = append(top.Pages, count)
 		} else {
@@ -97,20 +88,13 @@ func (c *Client) TopWithin(ctx context.Context, site int64, stretches []Stretch)
 // of the past, in their order. At most FewSelections.
 func (c *Client) SummariesWithin(ctx context.Context, goal config.Goal, stretches []Stretch) ([]Summary, error) {
 	summaries := make([]Summary, len(stretches))
-	parts := fmt.Sprintf("(toUInt8(%d), ''), (toUInt8(%d), referrer_source)", byAll, bySource)
-	err := c.within(ctx, "visitors and sources of a goal in the past", matching(goal), parts, stretches, func(stretch int, by uint8, count Count) {
-		if s := &summaries[stretch]; by == byAll {
-			s.Visitors = count.Visitors
-		} else {
-			s.Sources = append(s.Sources, count)
-		}
+	err := c.within(ctx, "visitors and sources of a goal in the past", matching(goal), ofGoals, stretches, func(stretch int, by uint8, count Count) {
+		summaries[stretch].add(by, count)
 	})
 	return summaries, err
 }
 
-// within counts the visitors of the rows of each stretch by the parts that each
-// row has: pairs of what it is counted by and a name, which is empty where it
-// has none. Of each kind come the few with the most visitors.
+// within counts the visitors of the rows of each stretch by their parts.
 func (c *Client) within(ctx context.Context, what, where, parts string, stretches []Stretch, each func(stretch int, by uint8, count Count)) error {
 	if len(stretches) == 0 {
 		return nil
@@ -124,26 +108,7 @@ func (c *Client) within(ctx context.Context, what, where, parts string, stretche
 	}
 	// Most rows lie in none of the stretches: only the others are compared with
 	// each of them.
-	query := `SELECT toUInt32(stretch), part.1 AS kind, part.2 AS name_of, uniq(user_id) AS visitors FROM (
-SELECT user_id, arrayJoin([` + parts + `]) AS part,
-arrayJoin(arrayFilter((i, hit) -> hit, range(toUInt64(` + strconv.Itoa(len(inside)) + `)), [` + strings.Join(inside, ",\n") + `])) AS stretch
-FROM events_v2 WHERE ` + where + ` AND (` + strings.Join(inside, " OR ") + `))
-WHERE kind = ` + strconv.Itoa(byAll) + ` OR name_of != '' GROUP BY stretch, kind, name_of
-ORDER BY stretch, kind, visitors DESC, name_of LIMIT ` + strconv.Itoa(topNames) + ` BY stretch, kind`
-	var stretch uint32
-	var by uint8
-	var name string
-	var visitors uint64
-	return c.ask(ctx, what, query, nil, func(rows driver.Rows) error {
-		if err := rows.Scan(&stretch, &by, &name, &visitors); err != nil {
-			return err
-		}
-		if int(stretch) >= len(stretches) {
-			return fmt.Errorf("answer names stretch %d of %d", stretch, len(stretches))
-		}
-		each(int(stretch), by, Count{Name: name, Visitors: int(visitors)})
-		return nil
-	})
+	return c.telling(ctx, what, where+" AND ("+strings.Join(inside, " OR ")+")", parts, inside, each)
 }
 
 // matching is the condition for a goal's rows, whenever they were.

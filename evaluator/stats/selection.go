@@ -79,33 +79,57 @@ func distinct(selections []Selection) (once []Selection, places []int) {
 	return once, places
 }
 
-// summariesThere reads the rows of all selections once and lets each row count
-// for every selection that it belongs to: once as a row (kind 0) and once for
-// its source (kind 1).
+// What rows of a selection are counted by.
+const (
+	byAll    = 0 // Nothing: all of them.
+	bySource = 1
+	byPage   = 2
+)
+
+// summariesThere lets ClickHouse tell the selections apart.
 func (c *Client) summariesThere(ctx context.Context, selections []Selection, conditions []string, summaries []Summary) error {
-	query := `SELECT toUInt32(selection), part.1 AS kind, part.2 AS source, uniq(user_id) AS visitors FROM (
-SELECT user_id, arrayJoin([(toUInt8(0), ''), (toUInt8(1), referrer_source)]) AS part,
+	return c.telling(ctx, "visitors and sources of goals", bounds(selections), ofGoals, conditions, func(selection int, by uint8, count Count) {
+		summaries[selection].add(by, count)
+	})
+}
+
+func (s *Summary) add(by uint8, count Count) {
+	if by == byAll {
+		s.Visitors = count.Visitors
+	} else {
+		s.Sources = append(s.Sources, count)
+	}
+}
+
+// The parts that rows of goals and of traffic are counted by.
+var (
+	ofGoals   = fmt.Sprintf("(toUInt8(%d), ''), (toUInt8(%d), referrer_source)", byAll, bySource)
+	ofTraffic = fmt.Sprintf("(toUInt8(%d), referrer_source), (toUInt8(%d), if(name = 'pageview', pathname, ''))", bySource, byPage)
+)
+
+// telling reads the rows of all selections once and lets each row count for
+// every selection whose condition it meets, by each of its parts: pairs of what
+// it is counted by and a name, which is empty where it has none. Of each
+// kind come the few with the most visitors.
+func (c *Client) telling(ctx context.Context, what, where, parts string, conditions []string, each func(selection int, by uint8, count Count)) error {
+	query := `SELECT toUInt32(selection), part.1 AS kind, part.2 AS name_of, uniq(user_id) AS visitors FROM (
+SELECT user_id, arrayJoin([` + parts + `]) AS part,
 arrayJoin(arrayFilter((i, hit) -> hit, range(toUInt64(` + strconv.Itoa(len(conditions)) + `)), [` + strings.Join(conditions, ",\n") + `])) AS selection
-FROM events_v2 WHERE ` + bounds(selections) + `)
-WHERE kind = 0 OR source != '' GROUP BY selection, kind, source
-ORDER BY selection, kind, visitors DESC, source LIMIT ` + strconv.Itoa(topNames) + ` BY selection, kind`
+FROM events_v2 WHERE ` + where + `)
+WHERE kind = ` + strconv.Itoa(byAll) + ` OR name_of != '' GROUP BY selection, kind, name_of
+ORDER BY selection, kind, visitors DESC, name_of LIMIT ` + strconv.Itoa(topNames) + ` BY selection, kind`
 	var selection uint32
-	var ofSource uint8
-	var source string
+	var by uint8
+	var name string
 	var visitors uint64
-	return c.ask(ctx, "visitors and sources of goals", query, nil, func(rows driver.Rows) error {
-		if err := rows.Scan(&selection, &ofSource, &source, &visitors); err != nil {
+	return c.ask(ctx, what, query, nil, func(rows driver.Rows) error {
+		if err := rows.Scan(&selection, &by, &name, &visitors); err != nil {
 			return err
 		}
-		if int(selection) >= len(summaries) {
-			return fmt.Errorf("answer names selection %d of %d", selection, len(summaries))
+		if int(selection) >= len(conditions) {
+			return fmt.Errorf("answer names selection %d of %d", selection, len(conditions))
 		}
-		s := &summaries[selection]
-		if ofSource == 0 {
-			s.Visitors = int(visitors)
-		} else {
-			s.Sources = append(s.Sources, Count{Name: source, Visitors: int(visitors)})
-		}
+		each(int(selection), by, Count{Name: name, Visitors: int(visitors)})
 		return nil
 	})
 }
