@@ -132,8 +132,13 @@ func TestDefine(t *testing.T) {
 	}
 	renamed := goal
 	renamed.DisplayName, renamed.UpdatedAt = "Sign-up", at(900)
-	if got := define(first, renamed, 1000); got != first {
-		t.Errorf("renamed: %v, want %v", got, first)
+	again := define(first, renamed, 1000)
+	if again.Since != first.Since || again.Print != first.Print {
+		t.Errorf("renamed: %v, want %v but for updated", again, first)
+	}
+	renamed.EventName = "Register"
+	if got := define(again, renamed, 1000); got.Since != 1000 {
+		t.Errorf("renamed, then edited without a new updated_at: %v, want since now", got)
 	}
 	for name, edit := range map[string]func(*config.Goal){
 		"event name": func(g *config.Goal) { g.EventName = "Register" },

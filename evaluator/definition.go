@@ -14,9 +14,10 @@ import (
 // definition remembers how a goal was defined, so that an edit in place is
 // noticed even if it happened while nobody looked. Unix seconds.
 type definition struct {
-	Print goalPrint `json:"print"`
-	Since int64     `json:"since"` // Rows up to and including this second belong to an older definition.
-	site  int64
+	Print   goalPrint `json:"print"`
+	Since   int64     `json:"since"`             // Rows up to and including this second belong to an older definition.
+	Updated int64     `json:"updated,omitempty"` // goals.updated_at as last seen; a new display name moves it too.
+	site    int64
 }
 
 // goalPrint stands for what decides which rows a goal matches.
@@ -34,20 +35,23 @@ func (p *goalPrint) UnmarshalText(text []byte) error {
 
 // define returns the definition that follows old for the goal as it is now;
 // old is zero where the goal has never been seen. Plausible bumps updated_at
-// with an edit; an edit without it counts from now.
+// with an edit; an edit without it counts from now, also where updated_at was
+// bumped before, for a new display name.
 func define(old definition, g config.Goal, now int64) definition {
-	print := fingerprint(g)
-	updated := unixSeconds(g.UpdatedAt)
+	updated := max(unixSeconds(g.InsertedAt), unixSeconds(g.UpdatedAt))
+	next := definition{fingerprint(g), old.Since, updated, g.SiteID}
 	switch {
 	case old == definition{}:
-		return definition{print, max(unixSeconds(g.InsertedAt), updated), g.SiteID}
-	case old.Print == print:
-		return old
-	case updated > old.Since:
-		return definition{print, updated, g.SiteID}
+		next.Since = updated
+	case old.Print == next.Print:
+	case updated > max(old.Updated, old.Since):
+		next.Since = updated
+	case old.Updated != 0 && updated > old.Updated:
+		// Edited, but seen after an edit that was timed when it was seen.
 	default:
-		return definition{print, now, g.SiteID}
+		next.Since = now
 	}
+	return next
 }
 
 // define looks at the definitions of goals that may have changed, or that no
