@@ -23,9 +23,10 @@ type goalState struct {
 
 	// Of a scroll goal, by the first second of the day, in the time zone of the
 	// site: Reached counts its visitors, and Stale names the days with rows that
-	// came since, and when they did.
-	Reached map[int64]int   `json:"reached,omitempty"`
-	Stale   map[int64]tally `json:"stale,omitempty"`
+	// came since, and when they did. Visitors are counted from ReachedFrom on.
+	Reached     map[int64]int   `json:"reached,omitempty"`
+	ReachedFrom int64           `json:"reached_from,omitempty"`
+	Stale       map[int64]tally `json:"stale,omitempty"`
 }
 
 // tally is a number of conversions and the seconds of the first and the last.

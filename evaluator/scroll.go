@@ -52,6 +52,7 @@ type staleDay struct {
 	goal *boundGoal
 	r    rule
 	day  day
+	from int64 // Where counting begins, Unix seconds, inclusive.
 	when tally // The new rows.
 }
 
@@ -74,8 +75,9 @@ func (t *tick) reached(ctx context.Context, so *draft) (*draft, error) {
 			continue
 		}
 		site, _ := t.plan.view.Site(key.site)
+		from := max(max(r.start, t.since(key.goal), state.Since)+1, unixSeconds(site.NativeStatsStartAt))
 		for first, when := range state.Stale {
-			days = append(days, staleDay{key, g, r, dayOf(first, site.Timezone), when})
+			days = append(days, staleDay{key, g, r, dayOf(first, site.Timezone), from, when})
 		}
 	}
 	if len(days) == 0 {
@@ -88,11 +90,7 @@ func (t *tick) reached(ctx context.Context, so *draft) (*draft, error) {
 	days = days[:min(len(days), stats.FewSelections)]
 	var selections []stats.Selection
 	for _, x := range days {
-		site, _ := t.plan.view.Site(x.key.site)
-		since := max(x.r.start, t.since(x.goal.ID), so.goal(t.memory, x.key).Since) + 1
-		selections = append(selections, stats.Selection{
-			Goal: x.goal.Goal, From: max(x.day.first, since, unixSeconds(site.NativeStatsStartAt)), To: min(x.day.last, t.now),
-		})
+		selections = append(selections, stats.Selection{Goal: x.goal.Goal, From: max(x.day.first, x.from), To: min(x.day.last, t.now)})
 	}
 	summaries, err := t.stats.Summaries(ctx, selections)
 	if err != nil {
@@ -104,7 +102,7 @@ func (t *tick) reached(ctx context.Context, so *draft) (*draft, error) {
 		if changed[x.key] {
 			state = d.goals[x.key]
 		}
-		d.goals[x.key] = recounted(state, x.day.first, summaries[i].Visitors)
+		d.goals[x.key] = recounted(rebased(state, x.from), x.day.first, summaries[i].Visitors)
 		changed[x.key] = true
 	}
 	through := t.memory.progressTo(so)
@@ -116,6 +114,18 @@ func (t *tick) reached(ctx context.Context, so *draft) (*draft, error) {
 		})
 	}
 	return d, t.tellGoals(ctx, d, changed)
+}
+
+// rebased forgets the visitors of days that are counted from a later moment
+// than they were: after "reset stats", or with another definition of the goal,
+// whoever reaches it has newly reached it. It changes nothing that s refers to.
+func rebased(s goalState, from int64) goalState {
+	if s.ReachedFrom != 0 && s.ReachedFrom != from {
+		s.Reached = maps.Clone(s.Reached)
+		maps.DeleteFunc(s.Reached, func(first int64, _ int) bool { return first < from })
+	}
+	s.ReachedFrom = from
+	return s
 }
 
 // recounted returns the state after a day was counted. It changes nothing that
