@@ -103,8 +103,12 @@ func (t *tick) count(d *draft, seen map[int64]map[int64]int, in span) {
 	for key, g := range t.counting(seen) {
 		before := d.goal(t.memory, key)
 		state := restart(before, g.r.start)
-		if t.taken[key] {
-			state.Since = t.now
+		if state.Own = 0; t.plan.own[ownKey{g.r.webhook, g.r.kind, g.ID}] {
+			state.Own = g.r.webhook
+		}
+		if since, taken := t.taken[key]; taken {
+			state.Since = max(state.Since, min(since, t.now))
+			t.takeFrom(d, g.r.webhook, g.ID)
 		}
 		state, fresh, changed := count(state, inBounds(seen[g.ID], max(g.r.start, t.since(g.ID), state.Since), g.site), in)
 		if g.Kind() == config.GoalScroll {
@@ -156,6 +160,18 @@ func (t *tick) counting(seen map[int64]map[int64]int) map[stateKey]askedGoal {
 		add(key.goal)
 	}
 	return states
+}
+
+// takeFrom notes that a goal's own trigger of before is not taken over from
+// again.
+func (t *tick) takeFrom(d *draft, webhook, goal int64) {
+	for key, s := range t.memory.goals {
+		if key.goal == goal && s.value.Own == webhook {
+			gone := d.goal(t.memory, key)
+			gone.Own = 0
+			d.goals[key] = gone
+		}
+	}
 }
 
 // inBounds leaves out the seconds up to and including since, and those before

@@ -16,6 +16,7 @@ func (s second) rows() int64 { return s[1] }
 type goalState struct {
 	Start   int64    `json:"start"`             // rule.start that the state belongs to.
 	Since   int64    `json:"since,omitempty"`   // When the trigger took the goal over from another; zero: never.
+	Own     int64    `json:"own,omitempty"`     // The webhook on which it is the goal's own trigger; zero: it is one of all goals, or was taken over from.
 	Counted []second `json:"counted,omitempty"` // By time; only seconds that are read again.
 	Fired   int64    `json:"fired,omitempty"`   // The last firing; zero: never.
 	Firings int64    `json:"firings,omitempty"` // Numbers the firings.
@@ -114,7 +115,7 @@ func restart(s goalState, start int64) goalState {
 	if s.Start == start {
 		return s
 	}
-	return goalState{Start: start, Counted: s.Counted, Firings: s.Firings}
+	return goalState{Start: start, Own: s.Own, Counted: s.Counted, Firings: s.Firings}
 }
 
 // release returns what is to be told now: everything that waits, once the

@@ -56,8 +56,8 @@ type Evaluator struct {
 	memory    *memory                    // Nil: to be read.
 	plan      *plan                      // Nil before the first tick.
 	unsettled map[class]map[ruleKey]bool // Rules that are new or have changed.
-	taken     map[stateKey]bool
-	evaluated map[class]int64 // When, Unix seconds.
+	taken     map[stateKey]int64         // See plan.uncovered.
+	evaluated map[class]int64            // When, Unix seconds.
 	past      map[pastKey]past
 	purged    int64
 	slice     int64
@@ -91,7 +91,7 @@ func New(o Options) *Evaluator {
 	}
 	return &Evaluator{
 		options: o, log: o.Logger,
-		unsettled: map[class]map[ruleKey]bool{}, redefine: map[int64]bool{}, taken: map[stateKey]bool{}, evaluated: map[class]int64{},
+		unsettled: map[class]map[ruleKey]bool{}, redefine: map[int64]bool{}, taken: map[stateKey]int64{}, evaluated: map[class]int64{},
 		past: map[pastKey]past{}, silent: map[string]bool{}, slice: longestSlice,
 	}
 }

@@ -3,6 +3,7 @@ package evaluator
 import (
 	"cmp"
 	"maps"
+	"math"
 	"slices"
 
 	"plausible-webhooks/config"
@@ -27,7 +28,9 @@ func (e *Evaluator) follow(view *config.View) {
 	var old *config.View
 	if before != nil {
 		old = before.view
-		maps.Copy(e.taken, e.plan.uncovered(before))
+		maps.Copy(e.taken, e.plan.uncovered(before.untilNow()))
+	} else {
+		maps.Copy(e.taken, e.plan.uncovered(e.memory.own()))
 	}
 	e.redefining = true
 	for g := range view.GoalsChangedSince(old) {
@@ -78,11 +81,12 @@ func (p *plan) changedSince(before *plan) map[class]map[ruleKey]bool {
 	return changed
 }
 
-// uncovered returns the goals that a trigger of all goals has taken over since
-// the plan before, because their own trigger is gone.
-func (p *plan) uncovered(before *plan) map[stateKey]bool {
-	taken := map[stateKey]bool{}
-	for key := range before.own {
+// uncovered returns the goals that a trigger of all goals has taken over
+// because their own trigger, which they had before, is gone, each with the
+// second up to which rows are the own trigger's.
+func (p *plan) uncovered(own map[ownKey]int64) map[stateKey]int64 {
+	taken := map[stateKey]int64{}
+	for key, since := range own {
 		if p.own[key] || key.kind != event.GoalCompleted {
 			continue
 		}
@@ -92,9 +96,32 @@ func (p *plan) uncovered(before *plan) map[stateKey]bool {
 		}
 		for _, t := range p.view.TriggersOf(key.webhook) {
 			if t.Type == key.kind && t.GoalID == 0 {
-				taken[stateKey{t.ID, g.SiteID, g.ID}] = true
+				taken[stateKey{t.ID, g.SiteID, g.ID}] = since
 			}
 		}
 	}
 	return taken
+}
+
+// untilNow returns the goals that had a trigger of their own until this tick.
+func (p *plan) untilNow() map[ownKey]int64 {
+	own := make(map[ownKey]int64, len(p.own))
+	for key := range p.own {
+		own[key] = math.MaxInt64
+	}
+	return own
+}
+
+// own returns the goals that had a trigger of their own beside one for all
+// goals when they were last counted, which may have gone while nobody looked,
+// and the last second that was counted.
+func (m *memory) own() map[ownKey]int64 {
+	own := map[ownKey]int64{}
+	for key, s := range m.goals {
+		if n := len(s.value.Counted); s.value.Own != 0 && n > 0 {
+			k := ownKey{s.value.Own, event.GoalCompleted, key.goal}
+			own[k] = max(own[k], s.value.Counted[n-1].at())
+		}
+	}
+	return own
 }

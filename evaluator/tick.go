@@ -32,7 +32,7 @@ type tick struct {
 	memory         *memory
 	defined        map[int64]definition // That differ from those in memory.
 	past           map[pastKey]past
-	taken          map[stateKey]bool
+	taken          map[stateKey]int64 // See plan.uncovered.
 	writer         writer
 
 	sealed stretch // What completions has counted for ever.
@@ -73,6 +73,10 @@ func (e *Evaluator) evaluate(ctx context.Context, scheduled bool) (Report, error
 			return Report{}, err
 		}
 		e.memory, e.redefining = m, true
+		// Another process may have evaluated by other plans meanwhile: what has
+		// changed is judged by what it has stored.
+		e.plan = nil
+		clear(e.taken)
 	}
 	now, err := e.clock(ctx)
 	e.answered("time", err)
