@@ -3,7 +3,6 @@ package evaluator
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -150,99 +149,6 @@ func TestClickHouseAway(t *testing.T) {
 	}
 	w.tick(0)
 	w.wants("goal.completed site 1 Signup 1 by 1")
-}
-
-// Rows come late and out of order while the evaluator restarts, dies in the
-// middle and pauses; goals are added and triggers share them. In the end each
-// trigger has told exactly the rows of its goal in the table.
-func TestSumsAreThoseOfTheTable(t *testing.T) {
-	seeds := []uint64{1, 2, rand.Uint64()}
-	for _, seed := range seeds {
-		t.Run("", func(t *testing.T) {
-			t.Logf("seed %d", seed)
-			random := rand.New(rand.NewPCG(seed, 0))
-			w := newWorld(t)
-			w.goals(1)
-			w.goals(2)
-			w.trigger(config.Trigger{WebhookID: w.webhook(0), Type: event.GoalCompleted, Repeat: true, CooldownSeconds: new(20)})
-			for _, site := range []int64{1, 2} {
-				w.goal(config.Goal{SiteID: site, EventName: "Signup"})
-				w.goal(config.Goal{SiteID: site, PagePath: "/a*"})
-				w.goal(config.Goal{SiteID: site, PagePath: "/ab", CustomProps: map[string]string{"k": "v"}})
-			}
-			want := map[string]int{}
-			died := errors.New("died")
-			for range 40 {
-				var events []stack.Event
-				for range random.IntN(6) {
-					site := uint64(1 + random.IntN(2))
-					// Less than the permitted lateness, at any tick that may come first.
-					at := w.now.Add(-time.Duration(random.IntN(100)) * time.Second)
-					e := stack.Event{SiteID: site, Timestamp: at}
-					name := []string{"one", "two"}[site-1]
-					switch random.IntN(4) {
-					case 0:
-						e.Name = "Signup"
-						want[name+"Signup"]++
-					case 1:
-						e.Pathname = "/a/b"
-						want[name+"/a*"]++
-					case 2:
-						e.Pathname, e.Props = "/ab", map[string]string{"k": "v"}
-						want[name+"/a*"]++
-						want[name+"/ab"]++
-					default:
-						e.Pathname = "/other"
-					}
-					events = append(events, e)
-				}
-				w.insert(events...)
-				if random.IntN(3) == 0 {
-					countdown := random.IntN(4)
-					w.options.interrupt = func(string) error {
-						if countdown--; countdown < 0 {
-							return died
-						}
-						return nil
-					}
-					w.restart()
-					if _, err := w.evaluate.Tick(t.Context()); err != nil && !errors.Is(err, died) {
-						t.Fatal(err)
-					}
-					w.options.interrupt = nil
-					w.restart()
-				} else {
-					w.tick(0)
-				}
-				pause := time.Duration(random.IntN(8)) * time.Second
-				if random.IntN(10) == 0 {
-					pause = time.Duration(random.IntN(90)) * time.Minute
-				}
-				w.now = w.now.Add(pause)
-			}
-			w.tick(0)
-			w.tick(time.Minute) // The cooldown of the instance-wide one is over.
-			for _, trigger := range w.tables.Triggers {
-				got := map[string]int{}
-				for key, rows := range want {
-					if w.tables.Webhooks[trigger.WebhookID].SiteID == 0 || (w.tables.Webhooks[trigger.WebhookID].SiteID == 1) == (key[:3] == "one") {
-						got[key] = -rows
-					}
-				}
-				w.read = map[string]bool{}
-				for _, d := range w.fired() {
-					if d.Data.Trigger.ID == trigger.ID {
-						got[[]string{"one", "two"}[d.Data.Site.ID-1]+d.Data.Goal.Name] += d.Data.Conversions
-					}
-				}
-				for key, difference := range got {
-					if difference != 0 {
-						t.Errorf("trigger %d, %s: told %+d conversions compared with %d rows", trigger.ID, key, difference, want[key])
-					}
-				}
-			}
-		})
-	}
 }
 
 func TestRunEvaluatesWhileItLeads(t *testing.T) {

@@ -77,14 +77,7 @@ func newWorldOn(t *testing.T, events string) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.db.Close)
-	u, err := url.Parse(events)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if w.stats, err = stats.Open(stats.Options{Scheme: u.Scheme, Addr: u.Host, Database: strings.TrimPrefix(u.Path, "/")}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = w.stats.Close() })
+	w.stats = openStats(t, events)
 	w.tables = config.Tables{
 		Sites: map[int64]config.Site{}, Goals: map[int64]config.Goal{}, Notifications: map[int64]config.Notification{},
 		Webhooks: map[int64]config.Webhook{}, Triggers: map[int64]config.Trigger{},
@@ -95,6 +88,20 @@ func newWorldOn(t *testing.T, events string) *world {
 	}
 	w.restart()
 	return w
+}
+
+func openStats(t *testing.T, events string) *stats.Client {
+	t.Helper()
+	u, err := url.Parse(events)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := stats.Open(stats.Options{Scheme: u.Scheme, Addr: u.Host, Database: strings.TrimPrefix(u.Path, "/")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = client.Close() })
+	return client
 }
 
 // restart is what a new process finds.
