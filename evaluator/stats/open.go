@@ -146,6 +146,9 @@ const (
 	codeConstraint     = 452
 )
 
+// codeAccessDenied is that of a user without a privilege.
+const codeAccessDenied = 497
+
 func refusesSetting(err error) bool {
 	var e *clickhouse.Exception
 	return errors.As(err, &e) && (e.Code == codeUnknownSetting || e.Code == codeReadonly || e.Code == codeConstraint)
@@ -169,7 +172,10 @@ func (c *Client) ready(ctx context.Context) (driver.Conn, clickhouse.Settings, e
 	if err != nil {
 		return nil, nil, err
 	}
-	stricter := c.stricter(ctx)
+	stricter, err := c.stricter(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
 	allowed := clickhouse.Settings{}
 	for name, value := range c.wanted {
 		if stricter[name] {
@@ -189,27 +195,26 @@ func (c *Client) ready(ctx context.Context) (driver.Conn, clickhouse.Settings, e
 }
 
 // stricter names the settings that the user's profile already bounds more
-// tightly than we would: Plausible CE's holds queries to one thread. Where the
-// profile cannot be read, none.
-func (c *Client) stricter(ctx context.Context) map[string]bool {
+// tightly than we would: Plausible CE's holds queries to one thread. Of a user
+// who may not read the profile, none.
+func (c *Client) stricter(ctx context.Context) (map[string]bool, error) {
 	found := map[string]bool{}
-	rows, err := c.conn.Query(ctx, "SELECT name, value FROM system.settings WHERE name IN ("+texts(slices.Sorted(maps.Keys(c.wanted)))+")")
-	if err != nil {
-		return found
-	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
+	err := run(ctx, c.conn, "SELECT name, value FROM system.settings WHERE name IN ("+texts(slices.Sorted(maps.Keys(c.wanted)))+")", func(rows driver.Rows) error {
 		var name, value string
-		if rows.Scan(&name, &value) != nil {
-			continue
+		if err := rows.Scan(&name, &value); err != nil {
+			return err
 		}
 		// Zero is no bound; "auto(2)" is what the machine has.
 		theirs, err := strconv.ParseInt(value, 10, 64)
 		if ours, bounds := c.wanted[name].(int); err == nil && bounds && theirs > 0 && theirs < int64(ours) {
 			found[name] = true
 		}
+		return nil
+	})
+	if e, ok := errors.AsType[*clickhouse.Exception](err); ok && e.Code == codeAccessDenied {
+		return nil, nil
 	}
-	return found
+	return found, err
 }
 
 func (c *Client) reopen(dial time.Duration) error {
