@@ -53,6 +53,7 @@ type conditionState struct {
 	Start   int64       `json:"start"`             // rule.start that the state belongs to.
 	Fired   int64       `json:"fired,omitempty"`   // The last firing; zero: never.
 	Episode *episodeRun `json:"episode,omitempty"` // Nil: the condition does not hold.
+	Begun   int64       `json:"begun,omitempty"`   // Episodes since the start; several may begin in one second.
 }
 
 // firing is an event that a transition asks for.
@@ -84,7 +85,8 @@ func next(s conditionState, r rule, of subject, seen observation, now int64) (co
 		if !holds || !seen.mayFire {
 			return s, firings
 		}
-		s.Episode = &episodeRun{ID: episodeID(r.trigger, of, now), Started: now}
+		s.Begun++
+		s.Episode = &episodeRun{ID: episodeID(r, of, s.Begun, now), Started: now}
 	} else {
 		running := *s.Episode
 		s.Episode = &running
@@ -150,13 +152,15 @@ func edited(e episodeRun, r rule, value int) bool {
 }
 
 // episodeID is a version 7 UUID whose random part is derived, so that two
-// sidecars that see the same beginning name it alike.
-func episodeID(trigger int64, of subject, started int64) string {
-	var seed [32]byte
-	for i, n := range []int64{trigger, of.site, started, of.goal.ID} {
+// sidecars that see the same beginning name it alike, and two episodes that
+// begin in one second are told apart.
+func episodeID(r rule, of subject, number, started int64) string {
+	parts := []int64{r.trigger, of.site, started, of.goal.ID, r.start, number}
+	seed := make([]byte, 8*len(parts))
+	for i, n := range parts {
 		binary.BigEndian.PutUint64(seed[8*i:], uint64(n))
 	}
-	sum := sha256.Sum256(seed[:])
+	sum := sha256.Sum256(seed)
 	var id uuid.UUID
 	copy(id[:], sum[:])
 	millis := uint64(started) * uint64(time.Second/time.Millisecond)
