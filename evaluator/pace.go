@@ -12,7 +12,10 @@ const (
 	// after changeRest times as long.
 	tickRest   = 5
 	changeRest = 2
-	// longestRest bounds that: a machine that slept was not slow.
+	// firstRest is how many intervals that may become after one slow tick, which
+	// is no reason to be late with everything; it doubles with each further one,
+	// up to longestRest.
+	firstRest   = 2
 	longestRest = 2 * time.Minute
 	// steady is how many ticks in a row make slowness, or its end, worth a
 	// line in the log.
@@ -25,9 +28,10 @@ type pace struct {
 	due  time.Time // Of the next tick on schedule.
 	free time.Time // Before it no tick out of turn begins.
 
-	slow   bool // As the log has been told.
-	inARow int  // Ticks that said otherwise.
-	missed int
+	slowTicks int  // In a row, up to now.
+	slow      bool // As the log has been told.
+	inARow    int  // Ticks that said otherwise.
+	missed    int
 }
 
 // ticked plans the tick after one, and returns how many on schedule are left
@@ -35,8 +39,9 @@ type pace struct {
 // out of turn moves none.
 func (p *pace) ticked(began, ended time.Time) (missed int) {
 	took := ended.Sub(began)
-	p.free = began.Add(min(changeRest*took, took+longestRest))
-	earliest := began.Add(min(tickRest*took, took+longestRest))
+	most := took + p.mostRest(tickRest*took > p.poll)
+	p.free = began.Add(min(changeRest*took, most))
+	earliest := began.Add(min(tickRest*took, most))
 	if !ended.Before(p.due) {
 		p.due = p.due.Add(p.poll)
 	}
@@ -46,6 +51,25 @@ func (p *pace) ticked(began, ended time.Time) (missed int) {
 	}
 	p.missed = missed
 	return missed
+}
+
+// mostRest is the longest time from the end of a tick to the next one on
+// schedule.
+func (p *pace) mostRest(slow bool) time.Duration {
+	if !slow {
+		p.slowTicks = 0
+	}
+	most := firstRest * p.poll
+	for range p.slowTicks {
+		if most *= 2; most > longestRest {
+			most = longestRest
+			break
+		}
+	}
+	if slow {
+		p.slowTicks++
+	}
+	return most
 }
 
 // soon is when a tick out of turn may begin.

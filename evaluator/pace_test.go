@@ -31,7 +31,9 @@ func TestPace(t *testing.T) {
 		{110, 110.1, 0, 115, unchanged},
 		{115, 115.1, 0, 120, unchanged},
 		{120, 120.1, 0, 125, recovered},
-		{125, 161, 31, 285, unchanged}, // The machine slept.
+		{125, 161, 9, 175, unchanged}, // The machine slept: no reason to be late for long.
+		{175, 211, 11, 235, unchanged},
+		{235, 271, 15, 315, slowed}, // It really is slow.
 	} {
 		if got := p.ticked(at(step.began), at(step.ended)); got != step.missed {
 			t.Errorf("step %d: %d missed, want %d", i, got, step.missed)
