@@ -100,17 +100,23 @@ const (
 // goals that nothing was counted of, or nobody has asked about, for long.
 func (t *tick) purge(d *draft) {
 	keep := max(purgeAfter, t.lookback)
+	// A trigger of another type has a state of another kind under the same key.
+	changing := func(key stateKey) bool {
+		_, condition := d.conditions[key]
+		_, goal := d.goals[key]
+		return condition || goal
+	}
 	for key, s := range t.memory.conditions {
 		cooldown := int64(defaultCooldown)
 		if r, applies := t.plan.rule(key); applies {
 			cooldown = int64(r.cooldown)
 		}
-		if _, changing := d.conditions[key]; !changing && s.value.Episode == nil && t.now-s.value.Fired > max(keep, cooldown) {
+		if !changing(key) && s.value.Episode == nil && t.now-s.value.Fired > max(keep, cooldown) {
 			d.removed[key] = true
 		}
 	}
 	for key, s := range t.memory.goals {
-		if _, changing := d.goals[key]; changing || t.now-s.updated <= keep {
+		if changing(key) || t.now-s.updated <= keep {
 			continue
 		}
 		r, applies := t.plan.rule(key)
