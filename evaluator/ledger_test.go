@@ -126,13 +126,8 @@ func (l *ledger) count(now int64, tables config.Tables, list []told, scrolled bo
 func (l *ledger) judge(now int64, tables config.Tables, t config.Trigger, g config.Goal, a *account, list []told, scrolled bool) string {
 	w := tables.Webhooks[t.WebhookID]
 	site, exists := tables.Sites[g.SiteID]
-	if exists && t.Type == event.GoalCompleted && ownTrigger(tables, t, g) && (w.SiteID == 0 || w.SiteID == g.SiteID) {
-		// What the goal's own trigger saw was never the other's.
-		for _, r := range l.rows {
-			if r.SiteID == uint64(g.SiteID) && r.at <= now && r.at >= now-l.lookback && !r.gone && completes(g, r) {
-				a.seen[r] = true
-			}
-		}
+	if exists && t.Type == event.GoalCompleted && t.GoalID == 0 {
+		l.leave(now, tables, t, g, a)
 	}
 	if !exists || t.Type != event.GoalCompleted || !asks(tables, t, g) {
 		// Room: what was counted but held back by a cooldown may be told once
@@ -189,6 +184,23 @@ func (l *ledger) judge(now int64, tables config.Tables, t config.Trigger, g conf
 		a.high = 0
 	}
 	return ""
+}
+
+// leave leaves to a goal's own trigger what that counts: it is never the
+// other's. Room: what it does not count, being disabled or younger, may become
+// the other's once it is gone.
+func (l *ledger) leave(now int64, tables config.Tables, all config.Trigger, g config.Goal, a *account) {
+	for _, own := range tables.Triggers {
+		if own.WebhookID != all.WebhookID || own.Type != all.Type || own.GoalID != g.ID || !asks(tables, own, g) {
+			continue
+		}
+		since := started(own, tables.Webhooks[own.WebhookID])
+		for _, r := range l.rows {
+			if r.SiteID == uint64(g.SiteID) && r.at > since && r.at <= now && r.at >= now-l.lookback && !r.gone && completes(g, r) {
+				a.seen[r] = true
+			}
+		}
+	}
 }
 
 // held holds a firing to everything but the number of its conversions.
@@ -251,8 +263,9 @@ func (l *ledger) counts(now int64, g config.Goal, a *account, r *ledgerRow) (cou
 	}
 	lateness := r.arrived - r.at
 	if r.at <= l.sealed && lateness != l.late {
-		// In time but after a tick that sealed it: only a mistake of this model.
-		return lateness < l.late, lateness < l.late
+		// In time, but judged by no tick that sealed it: lost, unless it was left
+		// to a goal's own trigger.
+		return lateness < l.late, lateness < l.late && r.at > a.takenOver
 	}
 	sure = lateness <= l.late && // Room: later than permitted, but no tick came in between that could know.
 		r.at > l.sealed && // Room: exactly as late as permitted, but after a tick of the same second.

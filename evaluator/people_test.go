@@ -45,6 +45,7 @@ func (h *history) moment() time.Time {
 	if h.random.IntN(4) == 0 {
 		at = at.Add(-time.Duration(1+h.random.IntN(6)) * time.Second)
 	}
+	h.edited = at.Unix()
 	return at
 }
 
@@ -100,7 +101,7 @@ func (h *history) edit() {
 	case 7:
 		h.switchWebhook(at)
 	case 8:
-		if id, s, _ := choose(h, h.tables.Sites); h.random.IntN(3) == 0 {
+		if id, s, _ := choose(h, h.tables.Sites); h.random.IntN(2) == 0 {
 			s.NativeStatsStartAt = at.Truncate(time.Second)
 			h.tables.Sites[id] = s
 			h.publish()

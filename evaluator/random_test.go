@@ -70,6 +70,7 @@ type history struct {
 	story     []string   // What happened, told when it went wrong.
 	rowID     uint64
 	through   int64 // Progress.
+	edited    int64 // The second of the last edit.
 }
 
 func newHistory(t *testing.T, seed uint64) *history {
@@ -134,6 +135,11 @@ func (h *history) step() {
 func (h *history) pass() {
 	pause := time.Duration(h.random.IntN(9)) * time.Second
 	switch h.random.IntN(20) {
+	case 3: // To the last moments of a site's day.
+		zone := zoneOf(h.tables.Sites[int64(1+h.random.IntN(3))])
+		year, month, day := h.now.In(zone).Date()
+		before := time.Date(year, month, day+1, 0, 0, 0, 0, zone).Add(-time.Duration(h.random.IntN(20)) * time.Second)
+		pause = max(before.Sub(h.now), 0)
 	case 0:
 		pause = time.Duration(h.random.IntN(60)) * time.Minute
 	case 1:
@@ -160,6 +166,12 @@ func (h *history) arrive(n int, within int64) {
 			r.at = r.arrived + h.random.Int64N(4)
 		case 3, 4:
 			r.at = r.arrived - h.random.Int64N(h.ledger.late+1)
+		case 5, 6: // In the second of the last edit, or beside it.
+			if at := h.edited + h.random.Int64N(3) - 1; at <= r.arrived && at >= r.arrived-h.ledger.late {
+				r.at = at
+			} else {
+				r.at = r.arrived
+			}
 		default:
 			r.at = r.arrived - h.random.Int64N(6)
 		}
