@@ -82,13 +82,24 @@ func (k Keyring) KeyID() string { return k.current }
 // the plain text, and the empty text stays empty. A text that is sealed already
 // is an error.
 func (k Keyring) Seal(plain Text, table, column string, id int64) (string, error) {
+	return k.seal(plain, place{table: table, column: column, id: id})
+}
+
+// SealMember is Seal for one member of a JSON object that a column holds: the
+// ciphertext is bound to the member's name as well, so that two members cannot
+// be exchanged.
+func (k Keyring) SealMember(plain Text, table, column string, id int64, member string) (string, error) {
+	return k.seal(plain, place{table, column, id, &member})
+}
+
+func (k Keyring) seal(plain Text, at place) (string, error) {
 	switch {
 	case Sealed(plain.Reveal()):
-		return "", fmt.Errorf("seal %s: it is sealed already", place(table, column, id))
+		return "", fmt.Errorf("seal %s: it is sealed already", at)
 	case k.Empty() || plain.Empty():
 		return plain.Reveal(), nil
 	}
-	ciphertext := k.keys[k.current].Seal(nil, nil, []byte(plain.Reveal()), associated(table, column, id))
+	ciphertext := k.keys[k.current].Seal(nil, nil, []byte(plain.Reveal()), at.associated())
 	return sealedPrefix + k.current + ":" + base64.StdEncoding.EncodeToString(ciphertext), nil
 }
 
@@ -96,24 +107,33 @@ func (k Keyring) Seal(plain Text, table, column string, id int64) (string, error
 // text passes through. The errors are a *KeyMissingError (which is
 // ErrKeyMissing) and ErrDamaged.
 func (k Keyring) Open(stored, table, column string, id int64) (Text, error) {
+	return k.open(stored, place{table: table, column: column, id: id})
+}
+
+// OpenMember is Open for what SealMember made.
+func (k Keyring) OpenMember(stored, table, column string, id int64, member string) (Text, error) {
+	return k.open(stored, place{table, column, id, &member})
+}
+
+func (k Keyring) open(stored string, at place) (Text, error) {
 	if !Sealed(stored) {
 		return New(stored), nil
 	}
 	keyID, encoded, ok := strings.Cut(strings.TrimPrefix(stored, sealedPrefix), ":")
 	if !ok || !isKeyID(keyID) {
-		return Text{}, fmt.Errorf("open %s: %w", place(table, column, id), ErrDamaged)
+		return Text{}, fmt.Errorf("open %s: %w", at, ErrDamaged)
 	}
 	aead, ok := k.keys[keyID]
 	if !ok {
-		return Text{}, fmt.Errorf("open %s: %w", place(table, column, id), &KeyMissingError{KeyID: keyID})
+		return Text{}, fmt.Errorf("open %s: %w", at, &KeyMissingError{KeyID: keyID})
 	}
 	ciphertext, err := base64.StdEncoding.Strict().DecodeString(encoded)
 	if err != nil {
-		return Text{}, fmt.Errorf("open %s: %w", place(table, column, id), ErrDamaged)
+		return Text{}, fmt.Errorf("open %s: %w", at, ErrDamaged)
 	}
-	plain, err := aead.Open(nil, nil, ciphertext, associated(table, column, id))
+	plain, err := aead.Open(nil, nil, ciphertext, at.associated())
 	if err != nil {
-		return Text{}, fmt.Errorf("open %s: %w", place(table, column, id), ErrDamaged)
+		return Text{}, fmt.Errorf("open %s: %w", at, ErrDamaged)
 	}
 	return New(string(plain)), nil
 }
@@ -141,14 +161,26 @@ func (e *KeyMissingError) Error() string {
 // Is makes every KeyMissingError match ErrKeyMissing.
 func (e *KeyMissingError) Is(target error) bool { return target == ErrKeyMissing }
 
-// associated binds a ciphertext to its place. Names of tables and columns hold
-// no NUL, so that no two places share an encoding.
-func associated(table, column string, id int64) []byte {
-	return fmt.Appendf(nil, "%s\x00%s\x00%d", table, column, id)
+// place is what a ciphertext is bound to.
+type place struct {
+	table, column string
+	id            int64
+	member        *string // Nil where the column itself holds the secret.
 }
 
-func place(table, column string, id int64) string {
-	return fmt.Sprintf("%s.%s of row %d", table, column, id)
+// associated is part of the stored format. Names of tables and columns hold no
+// NUL and a number is written without one, so that no two places share an
+// encoding, whatever a member's name holds.
+func (p place) associated() []byte {
+	data := fmt.Appendf(nil, "%s\x00%s\x00%d", p.table, p.column, p.id)
+	if p.member != nil {
+		data = append(append(data, 0), *p.member...)
+	}
+	return data
+}
+
+func (p place) String() string {
+	return fmt.Sprintf("%s.%s of row %d", p.table, p.column, p.id)
 }
 
 const keyIDBytes = 6

@@ -124,6 +124,45 @@ func TestCiphertextBelongsToItsPlace(t *testing.T) {
 	}
 }
 
+func TestMemberOfAnObject(t *testing.T) {
+	r := ring(t, keyA, base)
+	for _, stored := range []string{memberStoredByFirstRelease, sealMember(t, r, "x-api-key")} {
+		if got, err := r.OpenMember(stored, "webhooks", "headers", 7, "x-api-key"); err != nil || !got.Equal(plain) {
+			t.Errorf("%s: got %q, %v, want the plain text", stored, got.Reveal(), err)
+		}
+		for _, other := range []string{"x-api-kez", "", "x-api-key\x00"} {
+			if got, err := r.OpenMember(stored, "webhooks", "headers", 7, other); !errors.Is(err, secret.ErrDamaged) || !got.Empty() {
+				t.Errorf("under the name %q: got %v, want ErrDamaged", other, err)
+			}
+		}
+		if _, err := r.Open(stored, "webhooks", "headers", 7); !errors.Is(err, secret.ErrDamaged) {
+			t.Errorf("as the column itself: got %v, want ErrDamaged", err)
+		}
+		if _, err := r.OpenMember(stored, "webhooks", "headers", 8, "x-api-key"); !errors.Is(err, secret.ErrDamaged) {
+			t.Errorf("in another row: got %v, want ErrDamaged", err)
+		}
+		if _, err := ring(t, keyB, base).OpenMember(stored, "webhooks", "headers", 7, "x-api-key"); !errors.Is(err, secret.ErrKeyMissing) {
+			t.Errorf("without its key: got %v, want ErrKeyMissing", err)
+		}
+	}
+	if _, err := r.SealMember(secret.New(memberStoredByFirstRelease), "webhooks", "headers", 7, "x-api-key"); err == nil {
+		t.Error("a ciphertext was sealed again")
+	}
+	// A member without a name is not the column itself.
+	if _, err := r.Open(sealMember(t, r, ""), "webhooks", "headers", 7); !errors.Is(err, secret.ErrDamaged) {
+		t.Errorf("a member without a name opened as the column: %v", err)
+	}
+}
+
+func sealMember(t *testing.T, r secret.Keyring, member string) string {
+	t.Helper()
+	sealed, err := r.SealMember(plain, "webhooks", "headers", 7, member)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sealed
+}
+
 func TestTamperedCiphertext(t *testing.T) {
 	r := ring(t, keyA, base)
 	sealed := seal(t, r)
