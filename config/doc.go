@@ -5,8 +5,9 @@
 // The package is pure. It knows neither how a view is obtained (room cdc), nor
 // what a trigger means (room evaluator), nor how a webhook is called (room
 // sender). Its sub-packages hold the environment (env), event types and their
-// texts (event), rules for URLs (target), secrets (secret), the database
-// schema (schema) and the editing of webhooks (store).
+// texts (event), rules for URLs (target), a webhook's own headers (header),
+// secrets (secret), the database schema (schema) and the editing of webhooks
+// (store).
 //
 // Invariants:
 //
@@ -16,8 +17,9 @@
 //     has not changed, and handed out as values: a view of 100,000 sites with
 //     half a million triggers takes some 35 MiB, and the next one after a
 //     change of one row some 30 KiB more. A row is handed out as it came.
-//   - Neither a URL nor a secret is part of the view: the sender reads both
-//     afresh before each attempt, and nobody else needs them.
+//   - Neither a URL nor a secret, nor a webhook's headers and timeout, is part
+//     of the view: the sender reads them afresh before each attempt, and nobody
+//     else needs them.
 //   - Consolidated sites do not exist for us (deploy/REFERENCE.md section 3), so they
 //     never enter a view.
 package config
