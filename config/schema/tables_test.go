@@ -15,7 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-const checkViolation, uniqueViolation = "23514", "23505"
+const checkViolation, uniqueViolation, notNullViolation = "23514", "23505", "23502"
 
 func migrated(t *testing.T) *pgx.Conn {
 	t.Helper()
@@ -56,10 +56,10 @@ func TestDefaultsOfMinimalInserts(t *testing.T) {
 	trigger := insertTrigger(t, conn, webhook)
 
 	got := oneRow(t, conn, `select name, secret, previous_secret, previous_secret_expires_at, format, enabled, disabled_reason, managed_by,
-		restarted_at, site_missed_at, inserted_at = updated_at as same_times, now() - inserted_at < interval '1 minute' as fresh
+		headers::text as headers, timeout_seconds, restarted_at, site_missed_at, inserted_at = updated_at as same_times, now() - inserted_at < interval '1 minute' as fresh
 		from plausible_webhooks.webhooks where id = $1`, webhook)
 	want := map[string]any{"name": "", "secret": nil, "previous_secret": nil, "previous_secret_expires_at": nil, "format": "standard",
-		"enabled": true, "disabled_reason": nil, "managed_by": "settings", "restarted_at": nil, "site_missed_at": nil, "same_times": true, "fresh": true}
+		"enabled": true, "disabled_reason": nil, "managed_by": "settings", "headers": "{}", "timeout_seconds": nil, "restarted_at": nil, "site_missed_at": nil, "same_times": true, "fresh": true}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("minimal webhook (-want +got):\n%s", diff)
 	}
@@ -96,6 +96,12 @@ func TestChecksRefuse(t *testing.T) {
 	tests := []struct{ sql, code string }{
 		{"insert into plausible_webhooks.webhooks (url, format, site_id) values ('https://example.com', 'xml', $1)", checkViolation},
 		{"insert into plausible_webhooks.webhooks (url, disabled_reason, site_id) values ('https://example.com', 'bored', $1)", checkViolation},
+		{"insert into plausible_webhooks.webhooks (url, headers, site_id) values ('https://example.com', '[\"X-Key: v\"]', $1)", checkViolation},
+		{"insert into plausible_webhooks.webhooks (url, headers, site_id) values ('https://example.com', '\"X-Key: v\"', $1)", checkViolation},
+		{"insert into plausible_webhooks.webhooks (url, headers, site_id) values ('https://example.com', 'null', $1)", checkViolation},
+		{"insert into plausible_webhooks.webhooks (url, headers, site_id) values ('https://example.com', null, $1)", notNullViolation},
+		{"insert into plausible_webhooks.webhooks (url, timeout_seconds, site_id) values ('https://example.com', 0, $1)", checkViolation},
+		{"insert into plausible_webhooks.webhooks (url, timeout_seconds, site_id) values ('https://example.com', 31, $1)", checkViolation},
 		{"insert into plausible_webhooks.webhook_triggers (webhook_id, type) values ($1, 'traffic.surge')", checkViolation},
 		{"insert into plausible_webhooks.webhook_triggers (webhook_id, type) values ($1, 'traffic.spike.ended')", checkViolation},
 		{"insert into plausible_webhooks.webhook_triggers (webhook_id, type, threshold) values ($1, 'traffic.spike', 0)", checkViolation},
@@ -127,6 +133,9 @@ func TestChecksAccept(t *testing.T) {
 	}
 	for _, window := range []int{60, 300, 900, 1800, 3600, 10800, 21600, 43200, 86400} {
 		exec(t, conn, "insert into plausible_webhooks.webhook_triggers (webhook_id, type, goal_id, window_seconds) values ($1, 'traffic.drop', $2, $3)", webhook, window, window)
+	}
+	for _, timeout := range []int{1, 30} {
+		exec(t, conn, `insert into plausible_webhooks.webhooks (url, headers, timeout_seconds) values ('https://example.com', '{"X-Key": "a value"}', $1)`, timeout)
 	}
 	for _, reason := range []string{"gone", "failing", "transferred"} {
 		exec(t, conn, "insert into plausible_webhooks.webhooks (url, enabled, disabled_reason) values ('https://example.com', false, $1)", reason)
@@ -210,6 +219,8 @@ func TestTouchedTimes(t *testing.T) {
 		{name: "switched off", table: "webhooks", update: "enabled = false", updated: true},
 		{name: "switched off by the system", table: "webhooks", update: "enabled = false, disabled_reason = 'failing'", updated: true},
 		{name: "secret encrypted in place", table: "webhooks", update: "secret = 'enc1:0:AA=='"},
+		{name: "headers encrypted in place", table: "webhooks", update: `headers = '{"X-Key": "enc1:0:AA=="}'`},
+		{name: "timeout changed", table: "webhooks", update: "timeout_seconds = 10", updated: true},
 		{name: "site seen missing", table: "webhooks", update: "site_missed_at = now()"},
 		{name: "nothing changed", table: "webhooks", update: "name = name"},
 		{name: "updated_at set by the writer", table: "webhooks", update: "updated_at = now()", updated: true},

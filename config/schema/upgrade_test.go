@@ -2,6 +2,7 @@ package schema
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"strings"
 	"testing"
@@ -54,17 +55,25 @@ func fillFirstVersion(t *testing.T, conn *pgx.Conn) {
 	insert into plausible_webhooks.webhook_deliveries (webhook_id, event_type, payload) select id, 'webhook.test', '{}' from hook`)
 }
 
+// firstContents are all rows, without the columns that later versions added.
+func firstContents(t *testing.T, conn *pgx.Conn) []string {
+	t.Helper()
+	return rows(t, conn, `select (to_jsonb(w) - '{headers,timeout_seconds}'::text[])::text from plausible_webhooks.webhooks w
+		union all select to_jsonb(t)::text from plausible_webhooks.webhook_triggers t
+		union all select to_jsonb(d)::text from plausible_webhooks.webhook_deliveries d`)
+}
+
 func TestUpgradeFromTheFirstVersionKeepsRowsAndRules(t *testing.T) {
 	conn, _ := atVersion(t, 1)
 	fillFirstVersion(t, conn)
-	before := contents(t, conn)
+	before := firstContents(t, conn)
 	_, err := conn.Exec(t.Context(), "insert into plausible_webhooks.webhook_triggers (webhook_id, type, threshold) select id, 'goal.threshold', 1 from plausible_webhooks.webhooks")
 	wantRefused(t, err, "webhook_triggers_type_known")
 
 	if got, want := mustMigrate(t, conn), (Result{From: 1, To: Wanted(), Wanted: Wanted()}); got != want {
 		t.Errorf("Migrate = %+v; want %+v", got, want)
 	}
-	if diff := cmp.Diff(before, contents(t, conn)); diff != "" {
+	if diff := cmp.Diff(before, firstContents(t, conn)); diff != "" {
 		t.Errorf("rows after the upgrade (-before +after):\n%s", diff)
 	}
 	exec(t, conn, "insert into plausible_webhooks.webhook_triggers (webhook_id, type, threshold) select id, 'goal.threshold', 1 from plausible_webhooks.webhooks")
@@ -83,35 +92,51 @@ func TestAnUpgradedSchemaIsLikeAFreshOne(t *testing.T) {
 	}
 }
 
+// The table may be large with rows that nobody wants rewritten under a lock.
+func TestUpgradeRewritesNoWebhook(t *testing.T) {
+	conn, _ := atVersion(t, 2)
+	fillFirstVersion(t, conn)
+	const file = "select pg_relation_filenode('plausible_webhooks.webhooks')::text"
+	before := rows(t, conn, file)
+	mustMigrate(t, conn)
+	if diff := cmp.Diff(before, rows(t, conn, file)); diff != "" {
+		t.Errorf("file of webhooks (-before +after):\n%s", diff)
+	}
+}
+
 // A long reader, such as a dump, makes the upgrade fail and not wait: those
 // who come after it would wait as well.
 func TestUpgradeGivesWayToALongReader(t *testing.T) {
-	conn, url := atVersion(t, 1)
-	fillFirstVersion(t, conn)
-	reader, err := connect(t, url).Begin(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := reader.Exec(t.Context(), "lock table plausible_webhooks.webhook_triggers in access share mode"); err != nil {
-		t.Fatal(err)
-	}
-	_, err = Migrate(t.Context(), conn)
-	if err == nil || !strings.Contains(err.Error(), "try again") {
-		t.Errorf("Migrate beside a long reader: %v; want an error that says to try again", err)
-	}
-	if version, err := Version(t.Context(), conn); err != nil || version != 1 {
-		t.Errorf("Version after giving way = %d, %v; want 1", version, err)
-	}
-	if err := reader.Rollback(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if got := mustMigrate(t, conn); got.To != Wanted() {
-		t.Errorf("Migrate after the reader = %+v; want version %d", got, Wanted())
-	}
-	var timeout string
-	queryRow(t, conn, &timeout, "show lock_timeout")
-	if timeout != "0" {
-		t.Errorf("lock_timeout after Migrate = %s; want it back at 0", timeout)
+	for from, table := range map[int32]string{1: "webhook_triggers", 2: "webhooks"} {
+		t.Run(fmt.Sprintf("of %s at version %d", table, from), func(t *testing.T) {
+			conn, url := atVersion(t, from)
+			fillFirstVersion(t, conn)
+			reader, err := connect(t, url).Begin(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := reader.Exec(t.Context(), "lock table plausible_webhooks."+table+" in access share mode"); err != nil {
+				t.Fatal(err)
+			}
+			_, err = Migrate(t.Context(), conn)
+			if err == nil || !strings.Contains(err.Error(), "try again") {
+				t.Errorf("Migrate beside a long reader: %v; want an error that says to try again", err)
+			}
+			if version, err := Version(t.Context(), conn); err != nil || version != from {
+				t.Errorf("Version after giving way = %d, %v; want %d", version, err, from)
+			}
+			if err := reader.Rollback(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if got := mustMigrate(t, conn); got.To != Wanted() {
+				t.Errorf("Migrate after the reader = %+v; want version %d", got, Wanted())
+			}
+			var timeout string
+			queryRow(t, conn, &timeout, "show lock_timeout")
+			if timeout != "0" {
+				t.Errorf("lock_timeout after Migrate = %s; want it back at 0", timeout)
+			}
+		})
 	}
 }
 
