@@ -62,22 +62,43 @@ func (s *Sender) request(ctx context.Context, request *http.Request, d *delivery
 			if ctx.Err() != nil {
 				return outcome{cut: true, problem: "interrupted: the sidecar was stopped before this request"}
 			}
-			if errors.Is(err, secret.ErrKeyMissing) || errors.Is(err, secret.ErrDamaged) {
-				// Changed since the claim, which waits for such a secret.
-				return outcome{cut: true, problem: clean([]byte("interrupted: "+err.Error()), errorBytes)}
+			if unopened(err) {
+				return waits(err)
 			}
 			return outcome{problem: clean([]byte(err.Error()), errorBytes)}
 		}
+	}
+	own, err := s.headersOf(hook)
+	switch {
+	case err != nil && unopened(err):
+		return waits(err)
+	case err != nil:
+		// Somebody wrote it past the rules; only an edit mends it.
+		return outcome{hopeless: true, problem: clean([]byte(err.Error()), errorBytes)}
 	}
 	out, err := s.compose(ctx, request, d, to, secrets)
 	if err != nil {
 		return outcome{problem: clean([]byte(err.Error()), errorBytes)}
 	}
-	return s.transport.transmit(ctx, out)
+	addTo(out.Header, own)
+	return s.transport.transmit(ctx, out, s.timeoutOf(hook))
+}
+
+// waits is the outcome where a secret or a header cannot be opened: it has
+// changed since the claim, which waits for such a one.
+func waits(err error) outcome {
+	return outcome{cut: true, problem: clean([]byte("interrupted: "+err.Error()), errorBytes)}
+}
+
+func (s *Sender) timeoutOf(hook *webhook) time.Duration {
+	if hook.timeout == nil {
+		return s.options.Timeout
+	}
+	return time.Duration(*hook.timeout) * time.Second
 }
 
 // compose makes the real request of the one that go-retryablehttp holds: same
-// body, the webhook's URL, fresh headers.
+// body, the webhook's URL, fresh headers of ours.
 func (s *Sender) compose(ctx context.Context, request *http.Request, d *delivery, to target.URL, secrets []secret.Text) (*http.Request, error) {
 	m := message{id: d.id.String(), event: d.event, format: d.format, payload: []byte(d.payload)}
 	header, err := m.headers(s.options.Version, s.options.Now(), secrets)

@@ -26,7 +26,7 @@ with recursive queue (webhook_id, step) as (
           where d.status = 'pending' and d.webhook_id > queue.webhook_id order by d.webhook_id limit 1), queue.step + 1
   from queue where queue.webhook_id is not null and queue.step < $2
 )
-select h.id, h.format, h.secret, h.enabled and exists (
+select h.id, h.format, h.secret, nullif(h.headers, '{}')::text, h.enabled and exists (
   select from plausible_webhooks.webhook_deliveries d
   where d.webhook_id = h.id and d.status = 'pending' and d.next_attempt_at <= now()
     and (d.claimed_until is null or d.claimed_until <= now()))
@@ -97,21 +97,25 @@ func (s *Sender) claim(ctx context.Context) (claimed []*delivery, more, end bool
 	return claimed, more || len(claimed) == total, end, nil
 }
 
-// due returns webhooks with something due whose secret can sign, and the id
-// after which the next look begins: zero, from the start.
+// candidate is a webhook that has something pending.
+type candidate struct {
+	id      int64
+	format  event.Format
+	secret  *string
+	headers *string // Nil: none.
+	due     bool
+}
+
+// due returns webhooks with something due whose secret can sign and whose
+// headers can be sent, and the id after which the next look begins: zero, from
+// the start.
 func (s *Sender) due(ctx context.Context) (webhooks []int64, last int64, err error) {
 	rows, err := s.options.DB.Query(ctx, dueSQL, s.cursor, webhooksPerLook)
 	if err != nil {
 		return nil, 0, fmt.Errorf("look for due deliveries: %w", err)
 	}
-	type candidate struct {
-		id     int64
-		format event.Format
-		secret *string
-		due    bool
-	}
 	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (c candidate, err error) {
-		return c, row.Scan(&c.id, &c.format, &c.secret, &c.due)
+		return c, row.Scan(&c.id, &c.format, &c.secret, &c.headers, &c.due)
 	})
 	if err != nil {
 		return nil, 0, fmt.Errorf("look for due deliveries: %w", err)
@@ -120,8 +124,7 @@ func (s *Sender) due(ctx context.Context) (webhooks []int64, last int64, err err
 		if !c.due {
 			continue
 		}
-		// Chat formats are not signed and need no secret.
-		if reason := s.usable(c.id, c.secret); reason == nil || !c.format.Signed() {
+		if reason := s.usable(c); reason == nil {
 			webhooks = append(webhooks, c.id)
 		} else if err := s.explainWait(ctx, c.id, reason); err != nil {
 			return nil, 0, err
@@ -133,11 +136,12 @@ func (s *Sender) due(ctx context.Context) (webhooks []int64, last int64, err err
 	return webhooks, last, nil
 }
 
-// renewSQL prolongs claims. Rows that are being written at the moment are
+// renewSQL prolongs claims; that of an attempt with a long timeout may be the
+// longer one already. Rows that are being written at the moment are
 // skipped: their own statement renews or ends the claim, and waiting for them
 // could deadlock.
 const renewSQL = `
-update plausible_webhooks.webhook_deliveries set claimed_until = now() + $2::interval
+update plausible_webhooks.webhook_deliveries set claimed_until = greatest(claimed_until, now() + $2::interval)
 where id in (
   select id from plausible_webhooks.webhook_deliveries
   where id = any ($1::uuid[]) and status = 'pending' and claimed_until is not null

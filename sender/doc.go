@@ -15,7 +15,8 @@
 //   - A round is an attempt with its retries. It runs in one goroutine through
 //     go-retryablehttp; a wait holds no slot.
 //   - A claim is a lease on a delivery: claimed_until, renewed while the
-//     process holds the row. When it lapses, any sender may take over.
+//     process holds the row. When it lapses, any sender may take over. One of an
+//     attempt is at least as long as the attempt can take.
 //   - A webhook is proven when its last attempt succeeded within a second,
 //     doubtful when it did not, and untried before its first in this process.
 //     Doubtful webhooks share at most half of the slots; together with untried
@@ -39,5 +40,7 @@
 //   - Memory is bounded whatever the backlog: so many deliveries are held as
 //     the slots can use soon, and so many waits; other waits are spent in the
 //     table.
-//   - Neither a secret nor the path of a URL is logged, nor part of an error.
+//   - A webhook's own headers stand beside ours, and can replace none of them.
+//   - Neither a secret, nor the value of a header, nor the path of a URL is
+//     logged, nor part of an error.
 package sender

@@ -32,22 +32,22 @@ type guard struct {
 	rules   target.Rules
 	own     []ownServer
 	resolve resolve
-	timeout time.Duration
 }
 
 func newGuard(o Options, lookup resolve) *guard {
 	if lookup == nil {
 		lookup = net.DefaultResolver.LookupNetIP
 	}
-	g := &guard{rules: o.Rules, resolve: lookup, timeout: o.Timeout, own: make([]ownServer, len(o.Own))}
+	g := &guard{rules: o.Rules, resolve: lookup, own: make([]ownServer, len(o.Own))}
 	for i, server := range o.Own {
 		g.own[i].OwnServer = server
 	}
 	return g
 }
 
-// dial returns the dial function of the connections of one scheme.
-func (g *guard) dial(scheme string) func(ctx context.Context, network, address string) (net.Conn, error) {
+// dial returns the dial function of the connections of one scheme; no
+// connection may take longer than the timeout.
+func (g *guard) dial(scheme string, timeout time.Duration) func(ctx context.Context, network, address string) (net.Conn, error) {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		host, portText, err := net.SplitHostPort(address)
 		if err != nil {
@@ -74,7 +74,7 @@ func (g *guard) dial(scheme string) func(ctx context.Context, network, address s
 			}
 		}
 		dialer := net.Dialer{
-			Timeout: g.timeout,
+			Timeout: timeout,
 			Control: func(_, address string, _ syscall.RawConn) error {
 				addr, err := netip.ParseAddrPort(address)
 				if err != nil {

@@ -28,7 +28,7 @@ func TestRebindingNameIsRefused(t *testing.T) {
 	public := func(context.Context, string, string) ([]netip.Addr, error) {
 		return []netip.Addr{netip.MustParseAddr("1.1.1.1")}, nil
 	}
-	conn, err := newGuard(o, public).dial("https")(t.Context(), "tcp", "localhost:"+portText)
+	conn, err := newGuard(o, public).dial("https", o.Timeout)(t.Context(), "tcp", "localhost:"+portText)
 	if !errors.Is(err, errNotAllowed) {
 		t.Errorf("got %v, %v, want the connection refused", conn, err)
 	}

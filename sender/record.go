@@ -22,27 +22,33 @@ type webhook struct {
 	url      string
 	secret   *string
 	previous *string // Nil where its time is over.
+	headers  string  // A JSON object.
+	timeout  *int    // In seconds; nil: that of the options.
 }
 
 // beginSQL moves the delivery to its next attempt and writes the attempt's
 // row, for those deliveries that are still ours to send. The count of attempts
-// is the fence: whoever comes second finds it changed.
+// is the fence: whoever comes second finds it changed. The claim covers the
+// attempt even if no renewal succeeds, so that it depends on the webhook's own
+// timeout: a longer one for all would delay what a crash leaves behind.
 const beginSQL = `
 with wanted as (
   select * from unnest($1::uuid[], $2::int[]) as w (id, attempt)
 ), begun as (
   update plausible_webhooks.webhook_deliveries d
-  set attempts = w.attempt, claimed_until = now() + $3::interval
+  set attempts = w.attempt,
+    claimed_until = now() + greatest($3::interval, make_interval(secs => h.timeout_seconds) + $4::interval)
   from wanted w, plausible_webhooks.webhooks h
   where d.id = w.id and d.attempts = w.attempt - 1 and d.status = 'pending'
     and h.id = d.webhook_id and h.enabled
   returning d.id, d.attempts, h.id as webhook_id, h.url, h.secret,
-    case when h.previous_secret_expires_at > now() then h.previous_secret end as previous_secret
+    case when h.previous_secret_expires_at > now() then h.previous_secret end as previous_secret,
+    h.headers::text as headers, h.timeout_seconds
 ), logged as (
   insert into plausible_webhooks.webhook_delivery_attempts (delivery_id, attempt, started_at)
   select id, attempts, clock_timestamp() from begun
 )
-select id, webhook_id, url, secret, previous_secret from begun`
+select id, webhook_id, url, secret, previous_secret, headers, timeout_seconds from begun`
 
 // beginAll returns the webhook of each attempt that may go out, nil for those
 // that may not: delivered, cancelled or taken over by another sender, or their
@@ -53,7 +59,7 @@ func (s *Sender) beginAll(ctx context.Context, wanted []beginning) ([]*webhook, 
 	for i, w := range wanted {
 		ids[i], attempts[i], place[w.id] = w.id, w.attempt, i
 	}
-	rows, err := s.options.DB.Query(ctx, beginSQL, ids, attempts, s.lease)
+	rows, err := s.options.DB.Query(ctx, beginSQL, ids, attempts, s.lease, leaseMargin)
 	if err != nil {
 		return nil, fmt.Errorf("begin attempts: %w", err)
 	}
@@ -62,7 +68,7 @@ func (s *Sender) beginAll(ctx context.Context, wanted []beginning) ([]*webhook, 
 		id uuid.UUID
 		w  webhook
 	)
-	_, err = pgx.ForEachRow(rows, []any{&id, &w.id, &w.url, &w.secret, &w.previous}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&id, &w.id, &w.url, &w.secret, &w.previous, &w.headers, &w.timeout}, func() error {
 		mine := w
 		begun[place[id]] = &mine
 		return nil

@@ -2,7 +2,6 @@ package sender
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -39,7 +38,7 @@ func (s *Sender) secretsOf(hook *webhook) ([]secret.Text, error) {
 		switch {
 		case err == nil:
 			secrets = append(secrets, previous)
-		case errors.Is(err, secret.ErrKeyMissing) || errors.Is(err, secret.ErrDamaged):
+		case unopened(err):
 			// The current secret signs; the old one is on its way out.
 			s.warnOnce(complaint{hook.id, unusablePrevious}, err)
 		default:
@@ -145,16 +144,29 @@ func (s *Sender) sealPlain(ctx context.Context) error {
 	return nil
 }
 
-// usable reports whether a stored secret can sign. The reason that it cannot
-// is logged once for each webhook, until it can again.
-func (s *Sender) usable(webhook int64, stored *string) error {
+// usable reports whether everything can be opened that a webhook's requests
+// need. Chat formats are not signed and need no secret.
+func (s *Sender) usable(c candidate) error {
+	unsigned, unsent := s.usableSecret(c.id, c.secret), s.usableHeaders(c.id, c.headers)
+	switch {
+	case unsigned != nil && c.format.Signed():
+		return unsigned
+	case unsent != nil:
+		return unsent
+	}
+	s.explained.Delete(c.id)
+	return nil
+}
+
+// usableSecret reports whether a stored secret can sign. The reason that it
+// cannot is logged once for each webhook, until it can again.
+func (s *Sender) usableSecret(webhook int64, stored *string) error {
 	if stored == nil {
 		return nil
 	}
 	_, err := s.options.Keys.Open(*stored, webhooksTable, secretColumn, webhook)
 	if err == nil {
 		s.warned.Delete(complaint{webhook, unusableSecret})
-		s.explained.Delete(webhook)
 		return nil
 	}
 	s.warnOnce(complaint{webhook, unusableSecret}, err)
@@ -169,6 +181,7 @@ type complaint struct {
 
 const (
 	unusableSecret   = "deliveries wait: the webhook's secret cannot be used"
+	unusableHeaders  = "deliveries wait: a header of the webhook cannot be used"
 	unusablePrevious = "the webhook's previous secret cannot be used, signing with the current one alone"
 )
 

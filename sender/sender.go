@@ -14,6 +14,9 @@ const (
 	// sidecar held is taken over after it, so within half a minute.
 	leaseTime = 20 * time.Second
 
+	// leaseMargin is how much longer than the longest attempt a claim holds.
+	leaseMargin = 5 * time.Second
+
 	renewInterval  = leaseTime / 4
 	settleInterval = 5 * time.Second
 
@@ -55,7 +58,7 @@ func New(o Options) *Sender {
 	s := &Sender{
 		options:   o,
 		log:       o.Logger,
-		lease:     max(leaseTime, o.Timeout+5*time.Second), // An attempt in flight is covered even if renewal fails.
+		lease:     max(leaseTime, o.Timeout+leaseMargin), // An attempt in flight is covered even if renewal fails; see beginSQL for webhooks with a timeout of their own.
 		transport: newTransport(o, nil),
 		slots:     newSlots(o.Concurrency, o.ConcurrencyPerWebhook),
 		wake:      make(chan struct{}, 1),

@@ -45,9 +45,12 @@ from plausible_webhooks.webhooks h
 where d.webhook_id = h.id and d.status = 'pending' and d.next_attempt_at is null`
 
 // settle does what needs no haste: it cancels what will not be sent, mends
-// rows without a time and encrypts plain secrets.
+// rows without a time and encrypts plain secrets and headers.
 func (s *Sender) settle(ctx context.Context) error {
 	if err := s.sealPlain(ctx); err != nil {
+		return err
+	}
+	if err := s.sealPlainHeaders(ctx); err != nil {
 		return err
 	}
 	for {

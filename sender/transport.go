@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -32,55 +33,78 @@ const (
 
 // transport carries requests to receivers. Connections are pooled by scheme,
 // host and port, so that one which was allowed for one target is never used
-// for another. Nothing in the sender ever closes the pools' idle connections:
-// the requests that failed would close those of others.
+// for another, and by timeout. Nothing in the sender ever closes the pools'
+// idle connections: the requests that failed would close those of others.
 type transport struct {
-	rules   target.Rules
+	options Options
 	guard   *guard
-	proxied bool
+	tls     *tls.Config
+
+	mu    sync.Mutex
+	pools map[poolKey]*http.Transport
+}
+
+// poolKey tells pools apart. The guard must know the scheme, and net/http
+// dials and shakes hands within limits of the pool instead of the request's: a
+// connection that a request has given up would be waited for all the same. As
+// webhooks have whole seconds up to half a minute, there are few.
+type poolKey struct {
+	scheme  string
 	timeout time.Duration
-	pools   map[string]*http.Transport // By scheme: the guard must know it.
 }
 
 func newTransport(o Options, lookup resolve) *transport {
-	t := &transport{
-		rules:   o.Rules,
+	return &transport{
+		options: o,
 		guard:   newGuard(o, lookup),
-		proxied: o.Proxy != nil,
-		timeout: o.Timeout,
-		pools:   make(map[string]*http.Transport),
+		tls: &tls.Config{
+			RootCAs: o.Roots, MinVersion: tls.VersionTLS12,
+			ClientSessionCache: tls.NewLRUClientSessionCache(sessionsKept), // Spares receivers the costly half of a handshake.
+		},
+		pools: make(map[poolKey]*http.Transport),
 	}
-	tlsConfig := &tls.Config{
-		RootCAs: o.Roots, MinVersion: tls.VersionTLS12,
-		ClientSessionCache: tls.NewLRUClientSessionCache(sessionsKept), // Spares receivers the costly half of a handshake.
+}
+
+// pool returns the pool for a scheme and a timeout.
+func (t *transport) pool(key poolKey) *http.Transport {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	pool, ok := t.pools[key]
+	if !ok {
+		pool = t.newPool(key)
+		t.pools[key] = pool
 	}
-	for _, scheme := range []string{"https", "http"} {
-		pool := &http.Transport{
-			DialContext:            t.guard.dial(scheme),
-			TLSClientConfig:        tlsConfig,
-			TLSHandshakeTimeout:    o.Timeout,
-			DisableCompression:     true, // What is logged is what was sent, and nothing can expand.
-			MaxIdleConns:           2 * o.Concurrency,
-			MaxIdleConnsPerHost:    o.Concurrency, // Many webhooks share the host of one chat service.
-			IdleConnTimeout:        idleConnection,
-			MaxResponseHeaderBytes: answerHeaderBytes,
-			Protocols:              new(http.Protocols),
-		}
-		// One connection for each attempt in flight: no webhook shares a
-		// stalled one with another.
-		pool.Protocols.SetHTTP1(true)
-		if o.Proxy != nil {
-			// The proxy is the operator's, and it alone connects to receivers.
-			pool.Proxy = http.ProxyURL(o.Proxy)
-			pool.DialContext = (&net.Dialer{Timeout: o.Timeout}).DialContext
-		}
-		t.pools[scheme] = pool
+	return pool
+}
+
+func (t *transport) newPool(key poolKey) *http.Transport {
+	o := t.options
+	pool := &http.Transport{
+		DialContext:            t.guard.dial(key.scheme, key.timeout),
+		TLSClientConfig:        t.tls,
+		TLSHandshakeTimeout:    key.timeout,
+		DisableCompression:     true, // What is logged is what was sent, and nothing can expand.
+		MaxIdleConns:           2 * o.Concurrency,
+		MaxIdleConnsPerHost:    o.Concurrency, // Many webhooks share the host of one chat service.
+		IdleConnTimeout:        idleConnection,
+		MaxResponseHeaderBytes: answerHeaderBytes,
+		Protocols:              new(http.Protocols),
 	}
-	return t
+	// One connection for each attempt in flight: no webhook shares a
+	// stalled one with another.
+	pool.Protocols.SetHTTP1(true)
+	if o.Proxy != nil {
+		// The proxy is the operator's, and it alone connects to receivers.
+		pool.Proxy = http.ProxyURL(o.Proxy)
+		pool.DialContext = (&net.Dialer{Timeout: key.timeout}).DialContext
+	}
+	return pool
 }
 
 // close ends idle connections, at the sender's end.
 func (t *transport) close() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	for _, pool := range t.pools {
 		pool.CloseIdleConnections()
 	}
@@ -90,11 +114,12 @@ func (t *transport) close() {
 // cannot be used.
 func (t *transport) parse(ctx context.Context, raw string) (target.URL, *outcome) {
 	read := target.ParseSaved
-	if t.proxied {
+	proxied := t.options.Proxy != nil
+	if proxied {
 		read = target.Parse
 	}
-	u, err := read(raw, t.rules)
-	if err == nil && t.proxied {
+	u, err := read(raw, t.options.Rules)
+	if err == nil && proxied {
 		err = t.guard.checkLiteral(ctx, u)
 	}
 	if err == nil {
@@ -113,10 +138,10 @@ func (t *transport) parse(ctx context.Context, raw string) (target.URL, *outcome
 
 // transmit makes one request and reads its answer, all of it within the
 // timeout. Ctx is our own end.
-func (t *transport) transmit(ctx context.Context, req *http.Request) outcome {
+func (t *transport) transmit(ctx context.Context, req *http.Request, timeout time.Duration) outcome {
 	began := time.Now()
 	var connected atomic.Bool
-	deadline, cancel := context.WithTimeout(ctx, t.timeout)
+	deadline, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	deadline = httptrace.WithClientTrace(deadline, &httptrace.ClientTrace{
 		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
@@ -124,11 +149,11 @@ func (t *transport) transmit(ctx context.Context, req *http.Request) outcome {
 	var result outcome
 	// RoundTrip instead of a client: it follows no redirect and wraps no
 	// error in one that quotes the URL.
-	answer, err := t.pools[req.URL.Scheme].RoundTrip(req.WithContext(deadline))
+	answer, err := t.pool(poolKey{req.URL.Scheme, timeout}).RoundTrip(req.WithContext(deadline))
 	if err != nil {
-		result = t.broken(ctx, err, connected.Load())
+		result = broken(ctx, err, connected.Load(), timeout)
 	} else {
-		result = t.read(ctx, answer)
+		result = read(ctx, answer, timeout)
 	}
 	result.duration = time.Since(began)
 	return result
@@ -136,7 +161,7 @@ func (t *transport) transmit(ctx context.Context, req *http.Request) outcome {
 
 // read takes the answer apart. After a 2xx, whatever is wrong with the body is
 // noted and changes nothing.
-func (t *transport) read(ctx context.Context, answer *http.Response) outcome {
+func read(ctx context.Context, answer *http.Response, timeout time.Duration) outcome {
 	result := outcome{status: answer.StatusCode, answered: true, retryAfter: answer.Header.Get("Retry-After")}
 	var problems []string
 	if !result.succeeded() {
@@ -155,19 +180,19 @@ func (t *transport) read(ctx context.Context, answer *http.Response) outcome {
 		_ = answer.Body.Close()
 		result.excerpt = clean(body, excerptBytes)
 		if err != nil {
-			problems = append(problems, t.bodyProblem(ctx, err))
+			problems = append(problems, bodyProblem(ctx, err, timeout))
 		}
 	}
 	result.problem = clean([]byte(strings.Join(problems, "; ")), errorBytes)
 	return result
 }
 
-func (t *transport) bodyProblem(ctx context.Context, err error) string {
+func bodyProblem(ctx context.Context, err error, timeout time.Duration) string {
 	switch {
 	case ctx.Err() != nil:
 		return "the answer's body was not read to its end: the sidecar was stopped"
 	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Sprintf("the answer's body did not end within %s", t.timeout)
+		return fmt.Sprintf("the answer's body did not end within %s", timeout)
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return "the answer's body was cut short"
 	default:
@@ -176,19 +201,19 @@ func (t *transport) bodyProblem(ctx context.Context, err error) string {
 }
 
 // broken tells why there was no answer.
-func (t *transport) broken(ctx context.Context, err error, connected bool) outcome {
+func broken(ctx context.Context, err error, connected bool, timeout time.Duration) outcome {
 	if ctx.Err() != nil {
 		return outcome{cut: true, problem: "interrupted: the sidecar was stopped during this attempt"}
 	}
 	if errors.Is(err, errNotAllowed) {
 		return outcome{hopeless: true, problem: errNotAllowed.Error()}
 	}
-	return outcome{problem: clean([]byte(t.explain(err, connected)), errorBytes)}
+	return outcome{problem: clean([]byte(explain(err, connected, timeout)), errorBytes)}
 }
 
-func (t *transport) explain(err error, connected bool) string {
+func explain(err error, connected bool, timeout time.Duration) string {
 	var (
-		timeout     net.Error
+		network     net.Error
 		dns         *net.DNSError
 		certificate *tls.CertificateVerificationError
 		plain       tls.RecordHeaderError
@@ -201,11 +226,11 @@ func (t *transport) explain(err error, connected bool) string {
 			return "the host name does not resolve"
 		}
 		return "the host name could not be resolved"
-	case errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout():
+	case errors.Is(err, context.DeadlineExceeded) || errors.As(err, &network) && network.Timeout():
 		if connected {
-			return fmt.Sprintf("no answer within %s", t.timeout)
+			return fmt.Sprintf("no answer within %s", timeout)
 		}
-		return fmt.Sprintf("no connection within %s", t.timeout)
+		return fmt.Sprintf("no connection within %s", timeout)
 	case errors.As(err, &unknown):
 		return "the certificate is signed by an unknown authority: have the operator set WEBHOOKS_CA_FILE if it is a private one"
 	case errors.As(err, &certificate):

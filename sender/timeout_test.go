@@ -1,0 +1,132 @@
+package sender_test
+
+import (
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"plausible-webhooks/deploy/devstack/receiver"
+	"plausible-webhooks/sender"
+)
+
+func (b *bed) setTimeout(hook int64, seconds any) {
+	b.t.Helper()
+	b.exec("update plausible_webhooks.webhooks set timeout_seconds = $2 where id = $1", hook, seconds)
+}
+
+func TestTimeoutOfAWebhook(t *testing.T) {
+	b := newBed(t)
+	b.receiver.Behave("/hang", receiver.Must("hang"))
+	b.receiver.Behave("/drip", receiver.Must("drip"))
+	b.receiver.Behave("/slow", receiver.Must("slow:1500ms"))
+	short, dripping := b.webhook(b.receiver.URL("/hang"), whsec), b.webhook(b.receiver.URL("/drip"), whsec)
+	long, usual := b.webhook(b.receiver.URL("/slow"), whsec), b.webhook(b.receiver.URL("/slow"), whsec)
+	b.setTimeout(short, 1)
+	b.setTimeout(dripping, 1)
+	b.setTimeout(long, 10)
+	o := b.options()
+	o.Timeout, o.Retries = 200*time.Millisecond, 0
+	b.start(o)
+	ids := map[int64]string{}
+	for _, hook := range []int64{short, dripping, long, usual} {
+		ids[hook] = b.enqueue(hook, "{}")
+	}
+	for _, test := range []struct {
+		hook            int64
+		status, problem string
+		least, most     int
+	}{
+		{short, sender.StatusFailed, "no answer within 1s", 1000, 1900},
+		{dripping, sender.StatusDelivered, "the answer's body did not end within 1s", 1000, 1900},
+		{long, sender.StatusDelivered, "", 1500, 5000},
+		{usual, sender.StatusFailed, "no answer within 200ms", 200, 900},
+	} {
+		d := b.untilStatus(ids[test.hook], test.status)
+		problem := ""
+		if d.LastError != nil {
+			problem = *d.LastError
+		}
+		if took := *d.AttemptLog[0].DurationMS; problem != test.problem || took < test.least || took > test.most {
+			t.Errorf("got %q after %d ms, want %q after %d", problem, took, test.problem, test.least)
+		}
+	}
+}
+
+// A timeout is read afresh before each attempt.
+func TestChangedTimeoutCountsAtOnce(t *testing.T) {
+	b := newBed(t)
+	b.receiver.Behave("/hook", receiver.Must("slow:1200ms"))
+	hook := b.webhook(b.receiver.URL("/hook"), whsec)
+	b.setTimeout(hook, 1)
+	id := b.enqueue(hook, "{}")
+	o := b.options()
+	o.RetryWaitMin, o.RetryWaitMax = 500*time.Millisecond, 500*time.Millisecond
+	b.start(o)
+	b.requests("/hook", 1)
+	b.setTimeout(hook, nil)
+	if d := b.untilStatus(id, sender.StatusDelivered); len(d.AttemptLog) != 2 || !strings.HasPrefix(texts(d.AttemptLog)[0], "1 no answer within 1s") {
+		t.Errorf("got %v, want a second attempt with WEBHOOKS_TIMEOUT", texts(d.AttemptLog))
+	}
+}
+
+// silent accepts connections and says nothing: the TLS handshake hangs.
+func silent(t *testing.T) (address string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	return listener.Addr().String()
+}
+
+// The timeout is that of connection and handshake, too, whether it is longer
+// or shorter than WEBHOOKS_TIMEOUT.
+func TestTimeoutBoundsTheHandshake(t *testing.T) {
+	b := newBed(t)
+	address := silent(t)
+	short, long := b.webhook("https://"+address+"/", whsec), b.webhook("https://"+address+"/", whsec)
+	b.setTimeout(short, 1)
+	b.setTimeout(long, 2)
+	o := b.options()
+	o.Timeout, o.Retries = 1500*time.Millisecond, 0
+	b.start(o)
+	first, second := b.enqueue(short, "{}"), b.enqueue(long, "{}")
+	for id, seconds := range map[string]int{first: 1, second: 2} {
+		d := b.untilStatus(id, sender.StatusFailed)
+		if took := *d.AttemptLog[0].DurationMS; took < 1000*seconds || took > 1000*seconds+900 {
+			t.Errorf("got %v after %d ms, want %d s", texts(d.AttemptLog), took, seconds)
+		}
+	}
+}
+
+// A claim covers the longest attempt of its webhook even if it is never
+// renewed, and no renewal makes it shorter.
+func TestClaimCoversTheTimeout(t *testing.T) {
+	b := newBed(t)
+	b.receiver.Behave("/hook", receiver.Must("hang"))
+	long, usual := b.webhook(b.receiver.URL("/hook"), whsec), b.webhook(b.receiver.URL("/hook"), whsec)
+	b.setTimeout(long, 30)
+	covered, short := b.enqueue(long, "{}"), b.enqueue(usual, "{}")
+	o := b.options()
+	o.Timeout, o.Retries = 20*time.Second, 0
+	s := b.start(o)
+	b.requests("/hook", 2)
+	until := func(id string) time.Time {
+		return value[time.Time](b, "select claimed_until from plausible_webhooks.webhook_deliveries where id = $1", id)
+	}
+	began := value[time.Time](b, "select started_at from plausible_webhooks.webhook_delivery_attempts where delivery_id = $1", covered)
+	if left := until(covered).Sub(began); left < 34*time.Second || left > 36*time.Second {
+		t.Errorf("the claim of an attempt of 30 s holds for %s, want 35 s", left)
+	}
+	if left := until(short).Sub(began); left > 30*time.Second {
+		t.Errorf("the claim of another one holds for %s, want less than 30 s: a crash would delay it", left)
+	}
+	first := until(short)
+	b.until("the claims to be renewed", func() bool { return until(short).After(first) })
+	if left := until(covered).Sub(began); left < 34*time.Second {
+		t.Errorf("after a renewal the claim holds for %s, want 35 s still", left)
+	}
+	s.Kill()
+}
