@@ -30,6 +30,8 @@ func (s *Store) Add(ctx context.Context, entered NewWebhook) (id int64, shown se
 	name := checkName(entered.Name, &found)
 	format := checkFormat(entered.Format, &found)
 	checkSecret(entered.Secret, &found)
+	checkTimeout(entered.TimeoutSeconds, &found)
+	checkHeaders(entered.Headers, &found)
 	checkTriggers(entered.Triggers, &found)
 	checkTriggerCount(len(entered.Triggers), &found)
 
@@ -51,7 +53,8 @@ func (s *Store) Add(ctx context.Context, entered NewWebhook) (id int64, shown se
 		if shown, err = s.givenOrMade(entered.Secret, format); err != nil {
 			return err
 		}
-		if id, err = s.insertWebhook(ctx, tx, of, name, url, format, shown); err != nil {
+		entered.Name, entered.URL, entered.Format, entered.Secret = name, url, format, shown
+		if id, err = s.insertWebhook(ctx, tx, of, entered); err != nil {
 			return err
 		}
 		return putTriggers(ctx, tx, id, triggers, &found)
@@ -98,18 +101,25 @@ func (s *Store) givenOrMade(given secret.Text, format event.Format) (secret.Text
 	return secret.Generate(s.random)
 }
 
-// insertWebhook draws the id first, since the secret is sealed for it.
-func (s *Store) insertWebhook(ctx context.Context, tx pgx.Tx, of site, name, url string, format event.Format, plain secret.Text) (int64, error) {
+// insertWebhook draws the id first, since secret and headers are sealed for it.
+// The triggers are left to the caller.
+func (s *Store) insertWebhook(ctx context.Context, tx pgx.Tx, of site, w NewWebhook) (int64, error) {
 	var id int64
 	if err := tx.QueryRow(ctx, "select nextval(pg_get_serial_sequence('plausible_webhooks.webhooks', 'id'))").Scan(&id); err != nil {
 		return 0, fmt.Errorf("draw an id for the webhook: %w", err)
 	}
-	sealed, err := s.seal(plain, secretColumn, id)
+	sealed, err := s.seal(w.Secret, secretColumn, id)
 	if err != nil {
 		return 0, err
 	}
-	_, err = tx.Exec(ctx, `insert into plausible_webhooks.webhooks (id, site_id, site_team_id, name, url, format, secret)
-		values ($1, nullif($2, 0::bigint), nullif($3, 0::bigint), $4, $5, $6, $7)`, id, of.id, of.team, name, url, string(format), sealed)
+	headers, err := s.newHeaders(id, w.Headers)
+	if err != nil {
+		return 0, err
+	}
+	_, err = tx.Exec(ctx, `insert into plausible_webhooks.webhooks
+			(id, site_id, site_team_id, name, url, format, secret, headers, timeout_seconds)
+		values ($1, nullif($2, 0::bigint), nullif($3, 0::bigint), $4, $5, $6, $7, $8::text::jsonb, nullif($9, 0::integer))`,
+		id, of.id, of.team, w.Name, w.URL, string(w.Format), sealed, headers, w.TimeoutSeconds)
 	if err != nil {
 		return 0, fmt.Errorf("insert the webhook: %w", err)
 	}

@@ -13,7 +13,8 @@
 //   - Errors about a person's input are an *Invalid: it names each field and
 //     says what would be accepted.
 //   - A secret is stored sealed with its row's id, and leaves the package only
-//     as a secret.Text, once, when it was made.
+//     as a secret.Text, once, when it was made. The value of a header is stored
+//     sealed likewise, and never leaves the package.
 //   - The webhook of the environment is written by EnsureInstance alone; the
 //     ids of its rows never change.
 //   - Of Plausible's tables only columns are read that the oldest supported

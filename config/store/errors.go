@@ -7,7 +7,8 @@ import (
 )
 
 // Names of the fields that a FieldError can be about. A trigger's fields are
-// "triggers[N].type" and so on, N counting from zero; see TriggerField.
+// "triggers[N].type" and so on, N counting from zero; see TriggerField, and
+// HeaderField for headers.
 const (
 	FieldSite    = "site"
 	FieldURL     = "url"
@@ -17,6 +18,10 @@ const (
 	FieldOverlap = "overlap"
 	FieldEvents  = "events"
 	FieldTrigger = "triggers"
+	FieldHeaders = "headers"
+	FieldTimeout = "timeout"
+
+	FieldDropHeaders = "drop-headers" // "drop-headers[N]" is Changes.DropHeaders[N].
 )
 
 // TriggerField names a field of the trigger at an index.
@@ -24,10 +29,15 @@ func TriggerField(index int, field string) string {
 	return fmt.Sprintf("%s[%d].%s", FieldTrigger, index, field)
 }
 
+// HeaderField names a field of the header at an index: "name" or "value".
+func HeaderField(index int, field string) string {
+	return fmt.Sprintf("%s[%d].%s", FieldHeaders, index, field)
+}
+
 // FieldError is one mistake in what a person entered.
 type FieldError struct {
 	Field   string
-	Message string // A clause in lower case, without a full stop; never holds a secret or a URL's path.
+	Message string // A clause in lower case, without a full stop; never holds a secret, a header's value or a URL's path.
 }
 
 func (e FieldError) Error() string { return e.Field + ": " + e.Message }

@@ -112,11 +112,11 @@ func disableInstance(ctx context.Context, tx pgx.Tx) (id int64, change InstanceC
 // instanceRow writes the row of webhooks and its secret.
 func (s *Store) instanceRow(ctx context.Context, tx pgx.Tx, url string, wanted Instance) (id int64, change InstanceChange, err error) {
 	var enabled, same bool
-	err = tx.QueryRow(ctx, `select id, enabled, (url, format, site_id is null) is not distinct from ($2, $3, true)
+	err = tx.QueryRow(ctx, `select id, enabled, (url, format, site_id is null, headers, timeout_seconds) is not distinct from ($2, $3, true, '{}'::jsonb, null::integer)
 		from plausible_webhooks.webhooks where managed_by = $1 for update`,
 		config.ManagedByEnvironment, url, string(wanted.Format)).Scan(&id, &enabled, &same)
 	if errors.Is(err, pgx.ErrNoRows) {
-		if id, err = s.insertWebhook(ctx, tx, site{}, "", url, wanted.Format, wanted.Secret); err != nil {
+		if id, err = s.insertWebhook(ctx, tx, site{}, NewWebhook{URL: url, Format: wanted.Format, Secret: wanted.Secret}); err != nil {
 			return 0, "", err
 		}
 		if _, err = tx.Exec(ctx, "update plausible_webhooks.webhooks set managed_by = $2 where id = $1", id, config.ManagedByEnvironment); err != nil {
@@ -128,8 +128,8 @@ func (s *Store) instanceRow(ctx context.Context, tx pgx.Tx, url string, wanted I
 		return 0, "", fmt.Errorf("look for the webhook of WEBHOOKS_URL: %w", err)
 	}
 	if !enabled || !same {
-		_, err = tx.Exec(ctx, "update plausible_webhooks.webhooks set url = $2, format = $3, site_id = null, enabled = true where id = $1",
-			id, url, string(wanted.Format))
+		_, err = tx.Exec(ctx, `update plausible_webhooks.webhooks set url = $2, format = $3, site_id = null, headers = '{}', timeout_seconds = null,
+			enabled = true where id = $1`, id, url, string(wanted.Format))
 		if err != nil {
 			return 0, "", fmt.Errorf("update webhook %d: %w", id, err)
 		}

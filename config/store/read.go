@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"plausible-webhooks/config/event"
@@ -13,7 +14,7 @@ import (
 
 const selectWebhooks = `select w.id, coalesce(w.site_id, 0), coalesce(s.domain, ''), w.name, w.url, w.format, w.enabled,
 		coalesce(w.disabled_reason, ''), w.managed_by, w.secret is not null, w.previous_secret_expires_at,
-		w.inserted_at, w.updated_at, w.restarted_at
+		w.inserted_at, w.updated_at, w.restarted_at, array(select jsonb_object_keys(w.headers)), coalesce(w.timeout_seconds, 0)
 	from plausible_webhooks.webhooks w left join public.sites s on s.id = w.site_id`
 
 const selectTriggers = `select t.id, t.webhook_id, t.type, coalesce(t.goal_id, 0), coalesce(t.threshold, 0), coalesce(t.window_seconds, 0),
@@ -95,7 +96,8 @@ func scanWebhook(row pgx.CollectableRow) (w Webhook, err error) {
 	var url, format string
 	var expires, restarted *time.Time
 	err = row.Scan(&w.ID, &w.SiteID, &w.Domain, &w.Name, &url, &format, &w.Enabled, &w.DisabledReason, &w.ManagedBy, &w.HasSecret,
-		&expires, &w.InsertedAt, &w.UpdatedAt, &restarted)
+		&expires, &w.InsertedAt, &w.UpdatedAt, &restarted, &w.HeaderNames, &w.TimeoutSeconds)
+	slices.Sort(w.HeaderNames)
 	w.URL, w.Format = secret.New(url), event.Format(format)
 	w.PreviousSecretExpiresAt, w.RestartedAt = orZero(expires), orZero(restarted)
 	return w, err

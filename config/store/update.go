@@ -27,6 +27,10 @@ func (s *Store) Update(ctx context.Context, id int64, changes Changes) error {
 		text := string(checkFormat(*changes.Format, &found))
 		format = &text
 	}
+	if changes.TimeoutSeconds != nil {
+		checkTimeout(*changes.TimeoutSeconds, &found)
+	}
+	checkHeaders(changes.PutHeaders, &found)
 	checkTriggers(changes.Put, &found)
 	return s.inTransaction(ctx, "update a webhook", func(tx pgx.Tx) error {
 		of, err := s.editable(ctx, tx, id)
@@ -48,11 +52,15 @@ func (s *Store) Update(ctx context.Context, id int64, changes Changes) error {
 		// webhook would be found transferred again at once.
 		_, err = tx.Exec(ctx, `update plausible_webhooks.webhooks set name = coalesce($2, name), url = coalesce($3, url),
 			format = coalesce($4, format), enabled = coalesce($5, enabled),
+			timeout_seconds = case when $7::integer is null then timeout_seconds else nullif($7, 0) end,
 			disabled_reason = case when $5 is null then disabled_reason end,
 			site_team_id = case when $5 and not enabled then nullif($6, 0::bigint) else site_team_id end
-			where id = $1`, id, changes.Name, changes.URL, format, changes.Enabled, of.team)
+			where id = $1`, id, changes.Name, changes.URL, format, changes.Enabled, of.team, changes.TimeoutSeconds)
 		if err != nil {
 			return fmt.Errorf("update webhook %d: %w", id, err)
+		}
+		if err := s.changeHeaders(ctx, tx, id, changes, &found); err != nil {
+			return err
 		}
 		if err := dropTriggers(ctx, tx, id, drop, &found); err != nil {
 			return err

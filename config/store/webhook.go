@@ -5,6 +5,7 @@ import (
 
 	"plausible-webhooks/config"
 	"plausible-webhooks/config/event"
+	"plausible-webhooks/config/header"
 	"plausible-webhooks/config/secret"
 )
 
@@ -27,6 +28,12 @@ type Webhook struct {
 	// PreviousSecretExpiresAt is when the secret before the last rotation
 	// stops signing too; zero: there is none.
 	PreviousSecretExpiresAt time.Time
+
+	// HeaderNames are the names of its own headers, sorted. What others wrote
+	// need not be a name. Values never leave the database but to be sent.
+	HeaderNames []string
+
+	TimeoutSeconds int // Of one attempt; zero: WEBHOOKS_TIMEOUT.
 
 	UpdatedAt time.Time
 	Triggers  []Trigger // By id.
@@ -59,6 +66,9 @@ type NewWebhook struct {
 	Format   event.Format // Empty: standard.
 	Secret   secret.Text  // Empty: one is made, where the format is signed.
 	Triggers []TriggerSpec
+
+	Headers        []header.Header // Sent beside ours.
+	TimeoutSeconds int             // At most MaxTimeoutSeconds; zero: WEBHOOKS_TIMEOUT.
 }
 
 // Changes are what a person enters to change a webhook; nil leaves a field as
@@ -68,6 +78,13 @@ type Changes struct {
 	URL     *string
 	Format  *event.Format
 	Enabled *bool
+
+	TimeoutSeconds *int // As in NewWebhook.
+
+	// PutHeaders adds headers, or gives those of the same name these values.
+	// DropHeaders removes the headers of these names, and comes first.
+	PutHeaders  []header.Header
+	DropHeaders []string
 
 	// Put adds triggers, or gives the one of the same type and goal these
 	// settings; it keeps its id, and its state where only the settings change.
