@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 
 	"plausible-webhooks/config/event"
@@ -22,7 +20,8 @@ type addWebhook struct {
 	Format     string        `placeholder:"F" help:"standard (the default, signed JSON), slack, discord, teams, googlechat, telegram or ntfy."`
 	SecretFile string        `placeholder:"FILE|-" help:"Sign with the secret in this file, or on standard input, instead of making one."`
 	Trigger    []triggerFlag `sep:"none" placeholder:"TRIGGER" help:"When it fires; may be given several times."`
-	JSON       bool          `name:"json" help:"Print the webhook and its secret as JSON."`
+	headerFlags
+	JSON bool `name:"json" help:"Print the webhook and its secret as JSON."`
 }
 
 // Help implements kong.HelpProvider.
@@ -30,6 +29,8 @@ func (addWebhook) Help() string {
 	return `Prints the new webhook's id and its secret, which is shown this once.
 
 ` + triggerHelp + `
+
+` + headerHelp + `
 
 Examples:
 
@@ -41,7 +42,11 @@ Examples:
 
     plausible-webhooks webhook add --format slack \
       --url https://hooks.slack.com/services/T0/B0/X \
-      --trigger traffic.spike`
+      --trigger traffic.spike
+
+    plausible-webhooks webhook add --url https://api.example.com/events \
+      --header-file /run/secrets/api_headers --timeout 20s \
+      --trigger goal.completed`
 }
 
 func (c addWebhook) Run(ctx context.Context, p program) error {
@@ -49,9 +54,14 @@ func (c addWebhook) Run(ctx context.Context, p program) error {
 	if err != nil {
 		return err
 	}
+	headers, err := p.readHeaders(c.HeaderFile, c.SecretFile)
+	if err != nil {
+		return err
+	}
 	return p.withStore(ctx, func(s *store.Store, _ *pgx.Conn) error {
 		id, shown, err := s.Add(ctx, store.NewWebhook{
 			Site: c.Site, Name: c.Name, URL: c.URL, Format: event.Format(c.Format), Secret: given, Triggers: specs(c.Trigger),
+			Headers: headers, TimeoutSeconds: c.Timeout.seconds,
 		})
 		if err != nil {
 			return err
@@ -71,6 +81,12 @@ func (c addWebhook) Run(ctx context.Context, p program) error {
 func (p program) printAdded(w store.Webhook, shown secret.Text) {
 	fmt.Fprintf(p.stdout, "Webhook %d added.\n\n", w.ID)
 	rows := [][]string{{"  Site", siteOf(w)}, {"  URL", target.Display(w.URL.Reveal())}, {"  Format", string(w.Format)}}
+	if len(w.HeaderNames) > 0 {
+		rows = append(rows, []string{"  Headers", headerNames(w)})
+	}
+	if w.TimeoutSeconds > 0 {
+		rows = append(rows, []string{"  Timeout", timeoutOf(w)})
+	}
 	for i, trigger := range w.Triggers {
 		label := "  Triggers"
 		if i > 0 {
@@ -119,20 +135,11 @@ func (p program) readSecret(name string) (secret.Text, error) {
 	if name == "" {
 		return secret.Text{}, nil
 	}
-	in := p.stdin
-	if name != "-" {
-		file, err := os.Open(name)
-		if err != nil {
-			return secret.Text{}, fmt.Errorf("read the secret: %w", err)
-		}
-		defer func() { _ = file.Close() }()
-		in = file
-	}
-	content, err := io.ReadAll(io.LimitReader(in, maxSecretFile))
+	content, err := p.readWhole(name, maxSecretFile)
 	if err != nil {
 		return secret.Text{}, fmt.Errorf("read the secret: %w", err)
 	}
-	text := strings.TrimRight(string(content), "\r\n")
+	text := strings.TrimRight(content, "\r\n")
 	if text == "" {
 		return secret.Text{}, &store.Invalid{Fields: []store.FieldError{{Field: store.FieldSecret, Message: "there is no secret in " + fileName(name)}}}
 	}

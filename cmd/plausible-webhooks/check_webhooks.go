@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"plausible-webhooks/config"
 	"plausible-webhooks/config/env"
@@ -28,7 +29,7 @@ func checkWebhooks(ctx context.Context, conn *pgx.Conn, settings env.Settings) [
 		return nil // Told by checkOwnTables.
 	}
 	s := openStore(conn, settings)
-	return append(checkSecrets(ctx, s), checkURLs(ctx, s, settings)...)
+	return slices.Concat(checkSecrets(ctx, s), checkHeaders(ctx, s), checkURLs(ctx, s, settings))
 }
 
 func checkSecrets(ctx context.Context, s *store.Store) []finding {
@@ -49,6 +50,28 @@ func checkSecrets(ctx context.Context, s *store.Store) []finding {
 		}
 		found = append(found, failure(name, fmt.Sprintf("webhook %d: its secret cannot be read, and its deliveries wait", u.WebhookID),
 			fmt.Sprintf("set WEBHOOKS_SECRET_KEY or SECRET_KEY_BASE to what it was when the secret was stored, or: plausible-webhooks webhook rotate-secret %d", u.WebhookID)))
+	}
+	return found
+}
+
+func checkHeaders(ctx context.Context, s *store.Store) []finding {
+	const name = "headers"
+	unusable, err := s.UnusableHeaders(ctx)
+	if err != nil {
+		return []finding{unanswered(name, err)}
+	}
+	if len(unusable) == 0 {
+		return []finding{ok(name, "each can be sent")}
+	}
+	var found []finding
+	for _, u := range unusable {
+		again := fmt.Sprintf("plausible-webhooks webhook update %d --header-file FILE", u.WebhookID)
+		if u.Waits() {
+			found = append(found, failure(name, fmt.Sprintf("webhook %d: its header %s cannot be read, and its deliveries wait", u.WebhookID, u.Name),
+				"set WEBHOOKS_SECRET_KEY or SECRET_KEY_BASE to what it was when the header was stored, or give the header again: "+again))
+			continue
+		}
+		found = append(found, warning(name, fmt.Sprintf("webhook %d: %v, and its deliveries fail", u.WebhookID, u.Err), again+", or --remove-header NAME"))
 	}
 	return found
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"plausible-webhooks/config/store"
@@ -18,7 +19,7 @@ type listWebhooks struct {
 
 // Help implements kong.HelpProvider.
 func (listWebhooks) Help() string {
-	return `URLs are shown as scheme and host, since the path of a chat webhook is a secret.
+	return `URLs are shown as scheme and host, since the path of a chat webhook is a secret; of headers the names are shown, if any webhook has some.
 
 Examples:
 
@@ -53,10 +54,26 @@ func (c listWebhooks) Run(ctx context.Context, p program) error {
 }
 
 // webhookRows has a line for each trigger, the webhook's own cells on the first.
+// What few webhooks have is a column only if one of these has it.
 func webhookRows(all []store.Webhook) [][]string {
-	rows := [][]string{{"ID", "SITE", "NAME", "URL", "FORMAT", "STATE", "TRIGGERS"}}
+	heading := []string{"ID", "SITE", "NAME", "URL", "FORMAT", "STATE"}
+	timeouts := slices.ContainsFunc(all, func(w store.Webhook) bool { return w.TimeoutSeconds > 0 })
+	headers := slices.ContainsFunc(all, func(w store.Webhook) bool { return len(w.HeaderNames) > 0 })
+	if timeouts {
+		heading = append(heading, "TIMEOUT")
+	}
+	if headers {
+		heading = append(heading, "HEADERS")
+	}
+	rows := [][]string{append(heading, "TRIGGERS")}
 	for _, w := range all {
 		first := []string{strconv.FormatInt(w.ID, 10), siteOf(w), nameOf(w), target.Display(w.URL.Reveal()), string(w.Format), stateOf(w)}
+		if timeouts {
+			first = append(first, timeoutOf(w))
+		}
+		if headers {
+			first = append(first, headerNames(w))
+		}
 		if len(w.Triggers) == 0 {
 			rows = append(rows, append(first, "none: it never fires"))
 			continue

@@ -164,6 +164,9 @@ func flagOf(field string) string {
 	if field == store.FieldTrigger {
 		return "--trigger"
 	}
+	if flag, ok := headerFlagOf(field); ok {
+		return flag
+	}
 	if strings.HasPrefix(field, "drop") {
 		return "--remove-trigger"
 	}

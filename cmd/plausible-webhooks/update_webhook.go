@@ -19,24 +19,37 @@ type updateWebhook struct {
 	Disable       bool          `xor:"state" help:"Pause it: nothing is evaluated, and what waits is sent if it is switched on within 24 hours."`
 	Trigger       []triggerFlag `sep:"none" placeholder:"TRIGGER" help:"Add a trigger, or give the one of the same type and goal these settings; may be given several times."`
 	RemoveTrigger []triggerFlag `sep:"none" placeholder:"TYPE[,goal=NAME]" help:"Remove a trigger; may be given several times."`
-	JSON          bool          `name:"json" help:"Print the webhook as JSON."`
+	headerFlags
+	RemoveHeader []string `sep:"none" placeholder:"NAME" help:"Send this header no more; may be given several times."`
+	JSON         bool     `name:"json" help:"Print the webhook as JSON."`
 }
 
 // Help implements kong.HelpProvider.
 func (updateWebhook) Help() string {
-	return `Changes what is named and leaves the rest. A trigger that only gets another threshold, window, cooldown or recovery keeps its state.
+	return `Changes what is named and leaves the rest. A trigger that only gets another threshold, window, cooldown or recovery keeps its state. A header replaces the one of the same name.
 
 ` + triggerHelp + `
+
+` + headerHelp + `
 
 Examples:
 
     plausible-webhooks webhook update 7 --trigger traffic.spike,threshold=200
     plausible-webhooks webhook update 7 --remove-trigger goal.completed,goal=Signup
+    plausible-webhooks webhook update 7 --header-file - --timeout 20s < headers
+    plausible-webhooks webhook update 7 --remove-header X-Api-Key --timeout default
     plausible-webhooks webhook update 7 --disable`
 }
 
 func (c updateWebhook) Run(ctx context.Context, p program) error {
-	changes := store.Changes{Name: c.Name, URL: c.URL, Put: specs(c.Trigger), Drop: specs(c.RemoveTrigger)}
+	headers, err := p.readHeaders(c.HeaderFile, "")
+	if err != nil {
+		return err
+	}
+	changes := store.Changes{
+		Name: c.Name, URL: c.URL, Put: specs(c.Trigger), Drop: specs(c.RemoveTrigger),
+		PutHeaders: headers, DropHeaders: c.RemoveHeader, TimeoutSeconds: c.Timeout.change(),
+	}
 	if c.Format != nil {
 		format := event.Format(*c.Format)
 		changes.Format = &format

@@ -11,7 +11,7 @@ import (
 )
 
 // webhookJSON has the columns of webhooks as keys, without the secrets; the
-// URL is scheme and host.
+// URL is scheme and host, and of headers there are the names.
 type webhookJSON struct {
 	ID                      int64         `json:"id"`
 	SiteID                  *int64        `json:"site_id"`
@@ -25,6 +25,8 @@ type webhookJSON struct {
 	Enabled                 bool          `json:"enabled"`
 	DisabledReason          *string       `json:"disabled_reason"`
 	ManagedBy               string        `json:"managed_by"`
+	Headers                 []string      `json:"headers"`
+	TimeoutSeconds          *int          `json:"timeout_seconds"`
 	InsertedAt              time.Time     `json:"inserted_at"`
 	UpdatedAt               time.Time     `json:"updated_at"`
 	Triggers                []triggerJSON `json:"triggers"`
@@ -52,7 +54,8 @@ func toJSON(w store.Webhook) webhookJSON {
 	out := webhookJSON{
 		ID: w.ID, SiteID: optional(w.SiteID), Domain: optional(w.Domain), Name: w.Name, URL: target.Display(w.URL.Reveal()),
 		PreviousSecretExpiresAt: optional(w.PreviousSecretExpiresAt), Format: string(w.Format), Enabled: w.Enabled,
-		DisabledReason: optional(w.DisabledReason), ManagedBy: w.ManagedBy, InsertedAt: w.InsertedAt, UpdatedAt: w.UpdatedAt,
+		DisabledReason: optional(w.DisabledReason), ManagedBy: w.ManagedBy,
+		Headers: append([]string{}, w.HeaderNames...), TimeoutSeconds: optional(w.TimeoutSeconds), InsertedAt: w.InsertedAt, UpdatedAt: w.UpdatedAt,
 		Triggers: make([]triggerJSON, len(w.Triggers)),
 	}
 	for i, t := range w.Triggers {

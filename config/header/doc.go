@@ -10,9 +10,9 @@
 //
 // Invariants:
 //
-//   - A value is a secret: no error and no list shows any of it. A name is
-//     shown, but only where it can be one, for what is no name may be a value
-//     in the wrong place.
+//   - A value is a secret: no error and no list shows any of it. An error shows
+//     a name only where it can be one, for what is no name may be a value in
+//     the wrong place; whoever lists what is stored sees it as it is.
 //   - Headers that pass Check reach the receiver as they are, and none of the
 //     sidecar's own is replaced, doubled or shifted by them.
 //   - A ciphertext opens only for its webhook and its header, whose name is
