@@ -1,6 +1,7 @@
 package sender_test
 
 import (
+	"fmt"
 	"net"
 	"strings"
 	"testing"
@@ -35,20 +36,20 @@ func TestTimeoutOfAWebhook(t *testing.T) {
 	for _, test := range []struct {
 		hook            int64
 		status, problem string
-		least, most     int
+		least           int
 	}{
-		{short, sender.StatusFailed, "no answer within 1s", 1000, 1900},
-		{dripping, sender.StatusDelivered, "the answer's body did not end within 1s", 1000, 1900},
-		{long, sender.StatusDelivered, "", 1500, 5000},
-		{usual, sender.StatusFailed, "no answer within 200ms", 200, 900},
+		{short, sender.StatusFailed, "no answer within 1s", 1000},
+		{dripping, sender.StatusDelivered, "the answer's body did not end within 1s", 1000},
+		{long, sender.StatusDelivered, "", 1500},
+		{usual, sender.StatusFailed, "no answer within 200ms", 200},
 	} {
 		d := b.untilStatus(ids[test.hook], test.status)
 		problem := ""
 		if d.LastError != nil {
 			problem = *d.LastError
 		}
-		if took := *d.AttemptLog[0].DurationMS; problem != test.problem || took < test.least || took > test.most {
-			t.Errorf("got %q after %d ms, want %q after %d", problem, took, test.problem, test.least)
+		if took := *d.AttemptLog[0].DurationMS; problem != test.problem || took < test.least || took > test.least+5000 {
+			t.Errorf("got %q after %d ms, want %q after %d and little more", problem, took, test.problem, test.least)
 		}
 	}
 }
@@ -90,13 +91,14 @@ func TestTimeoutBoundsTheHandshake(t *testing.T) {
 	b.setTimeout(short, 1)
 	b.setTimeout(long, 2)
 	o := b.options()
-	o.Timeout, o.Retries = 1500*time.Millisecond, 0
+	o.Timeout, o.Retries = 1300*time.Millisecond, 0
 	b.start(o)
 	first, second := b.enqueue(short, "{}"), b.enqueue(long, "{}")
 	for id, seconds := range map[string]int{first: 1, second: 2} {
 		d := b.untilStatus(id, sender.StatusFailed)
-		if took := *d.AttemptLog[0].DurationMS; took < 1000*seconds || took > 1000*seconds+900 {
-			t.Errorf("got %v after %d ms, want %d s", texts(d.AttemptLog), took, seconds)
+		want := fmt.Sprintf("1 no connection within %ds", seconds)
+		if took := *d.AttemptLog[0].DurationMS; texts(d.AttemptLog)[0] != want || took < 1000*seconds || took > 1000*seconds+5000 {
+			t.Errorf("got %v after %d ms, want %q", texts(d.AttemptLog), took, want)
 		}
 	}
 }
