@@ -144,6 +144,38 @@ type GoalThresholdEndedData struct {
 	DashboardURL    string  `json:"dashboard_url"`
 }
 
+// DisabledReason says why the sidecar has switched a webhook off. It is
+// webhooks.disabled_reason, as far as a receiver is the cause.
+type DisabledReason string
+
+// The reasons of deploy/REFERENCE.md section 3 that WebhookDisabled tells of.
+const (
+	Failing DisabledReason = "failing" // Nothing has succeeded for a long time.
+	Gone    DisabledReason = "gone"    // The receiver answered 410 Gone.
+)
+
+// Disabled is the webhook that was switched off.
+type Disabled struct {
+	ID             int64          `json:"id"`
+	Name           string         `json:"name"`
+	Host           string         `json:"host"` // Of its URL, with a port that is not the usual one; never a path.
+	Reason         DisabledReason `json:"reason"`
+	Since          *time.Time     `json:"since"`            // The first failure; nil for Gone.
+	LastStatusCode *int           `json:"last_status_code"` // Nil where nothing answered.
+	LastError      *string        `json:"last_error"`
+}
+
+// DisabledData is the data of WebhookDisabled. Site and DashboardURL are nil
+// where the webhook that was switched off is an instance-wide one; Trigger is
+// always nil, for none has fired. Webhook is the one that is told.
+type DisabledData struct {
+	Site         *Site    `json:"site"`
+	Webhook      Webhook  `json:"webhook"`
+	Trigger      *Trigger `json:"trigger"`
+	Disabled     Disabled `json:"disabled"`
+	DashboardURL *string  `json:"dashboard_url"`
+}
+
 // TestData is the data of WebhookTest. Site and DashboardURL are nil where an
 // instance-wide webhook is tested; Trigger is always nil, for none has fired.
 type TestData struct {
@@ -194,6 +226,9 @@ func (GoalThresholdData) Type() Type { return GoalThreshold }
 func (GoalThresholdEndedData) Type() Type { return GoalThresholdEnded }
 
 // Type implements Data.
+func (DisabledData) Type() Type { return WebhookDisabled }
+
+// Type implements Data.
 func (TestData) Type() Type { return WebhookTest }
 
 func (d SpikeData) normal() Data {
@@ -234,6 +269,14 @@ func (d GoalThresholdData) normal() Data {
 
 func (d GoalThresholdEndedData) normal() Data {
 	d.Episode = d.Episode.normal()
+	return d
+}
+
+func (d DisabledData) normal() Data {
+	if d.Disabled.Since != nil {
+		since := wholeSecond(*d.Disabled.Since)
+		d.Disabled.Since = &since
+	}
 	return d
 }
 

@@ -27,6 +27,7 @@ func sampleData(at time.Time, t Type, origin Origin, baseURL string) Data {
 		fiveMinutes  = 300
 		oneHour      = 3600
 		twelveHours  = 43200
+		fiveDays     = 5 * 86400
 		spikeSeconds = 2*3600 + 5*60
 		dropSeconds  = 6*3600 + 40*60
 	)
@@ -75,6 +76,15 @@ func sampleData(at time.Time, t Type, origin Origin, baseURL string) Data {
 		return GoalThresholdEndedData{
 			Origin: episodic(100, oneHour), Episode: began(spikeSeconds), Goal: signup, Reason: Recovered,
 			Conversions: new(41), PeakConversions: 187, DurationSeconds: spikeSeconds, DashboardURL: dashboard,
+		}
+	case WebhookDisabled:
+		since, unavailable := at.Add(-fiveDays*time.Second), "answered 503 Service Unavailable"
+		return DisabledData{
+			Site: &origin.Site, Webhook: origin.Webhook, DashboardURL: &dashboard,
+			Disabled: Disabled{
+				ID: 1, Name: "CRM", Host: "crm.example.com", Reason: Failing, Since: &since,
+				LastStatusCode: new(503), LastError: &unavailable,
+			},
 		}
 	default:
 		return SpikeData{

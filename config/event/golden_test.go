@@ -98,6 +98,19 @@ func events() map[string]event.Event {
 			Origin: limit(1000, 300), Episode: episode(time.Minute, 1), Goal: reading(), Reason: event.Removed,
 			PeakConversions: 1234, DurationSeconds: 60, DashboardURL: dashboard(false),
 		},
+		"disabled": event.DisabledData{
+			Site: &event.Site{ID: 1, Domain: "example.com"}, Webhook: event.Webhook{ID: 7, Name: "Ops"}, DashboardURL: new(dashboard(false)),
+			Disabled: event.Disabled{
+				ID: 9, Name: "CRM", Host: "crm.example.com", Reason: event.Failing, Since: new(at.Add(-121 * time.Hour)),
+				LastStatusCode: new(503), LastError: new("answered 503 Service Unavailable"),
+			},
+		},
+		"disabled-gone-instance-wide": event.DisabledData{
+			Webhook: event.Webhook{ID: 7},
+			Disabled: event.Disabled{
+				ID: 9, Host: "hooks.example.org:8443", Reason: event.Gone, LastStatusCode: new(410), LastError: new("answered 410 Gone"),
+			},
+		},
 	}
 	all := map[string]event.Event{
 		"test": event.Example(at, event.GoalCompleted, event.Site{ID: 1, Domain: "example.com"}, event.Webhook{ID: 7, Name: "Ops"}, base),
@@ -160,6 +173,9 @@ func TestHeadlines(t *testing.T) {
 		"goal":                `Goal "Visit /docs*" completed 3 times on example.com`,
 		"test":                `Test message: webhook "Ops" works for example.com`,
 		"test-instance-wide":  "Test message: this webhook works",
+
+		"disabled":                    `Webhook "CRM" of example.com was disabled: none of its requests succeed any more`,
+		"disabled-gone-instance-wide": "A webhook was disabled: its receiver says that it is gone for good (410)",
 
 		"goal-threshold":               `Goal "Signup" completed 120 times on example.com in the last hour (threshold 100)`,
 		"goal-threshold-scroll-again":  `Goal "Read to the end" reached by 1,234 visitors on example.com in the last 5 minutes (threshold 1,000)`,

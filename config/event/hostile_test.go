@@ -34,7 +34,7 @@ func nameOf(t *rapid.T, label string) string {
 
 // sampleCount is how many kinds of data eventOf knows; each is picked twice,
 // the second time as the example inside a test.
-const sampleCount = 9
+const sampleCount = 11
 
 // eventOf is an event in which every text that others choose is called as
 // given.
@@ -79,6 +79,14 @@ func eventOf(name func() string, pick, number int) event.Event {
 			DashboardURL: link,
 		},
 		event.GoalThresholdEndedData{Origin: from, Episode: episode(0, 1), Goal: goal("scroll"), Reason: event.Removed, PeakConversions: number, DashboardURL: link},
+		event.DisabledData{
+			Site: &from.Site, Webhook: from.Webhook, DashboardURL: &link,
+			Disabled: event.Disabled{ID: 9, Name: name(), Host: "evil.example", Reason: event.Failing, Since: &at, LastError: new(name())},
+		},
+		event.DisabledData{
+			Webhook:  from.Webhook,
+			Disabled: event.Disabled{ID: 9, Name: name(), Host: "evil.example:8443", Reason: event.Gone, LastStatusCode: new(410)},
+		},
 	}
 	sample := samples[pick%len(samples)]
 	if pick < len(samples) {

@@ -19,6 +19,7 @@ const (
 	GoalCompleted      Type = "goal.completed"
 	GoalThreshold      Type = "goal.threshold"
 	GoalThresholdEnded Type = "goal.threshold.ended"
+	WebhookDisabled    Type = "webhook.disabled"
 	WebhookTest        Type = "webhook.test"
 )
 
@@ -26,7 +27,7 @@ const (
 func Types() []Type {
 	return []Type{
 		TrafficSpike, TrafficSpikeEnded, TrafficDrop, TrafficDropEnded,
-		GoalCompleted, GoalThreshold, GoalThresholdEnded, WebhookTest,
+		GoalCompleted, GoalThreshold, GoalThresholdEnded, WebhookDisabled, WebhookTest,
 	}
 }
 

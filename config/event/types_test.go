@@ -31,7 +31,7 @@ func TestParseTypeKnowsEveryTypeAndListsThemInItsError(t *testing.T) {
 
 func TestTypesStandInTheOrderOfTheReference(t *testing.T) {
 	want := []event.Type{"traffic.spike", "traffic.spike.ended", "traffic.drop", "traffic.drop.ended", "goal.completed",
-		"goal.threshold", "goal.threshold.ended", "webhook.test"}
+		"goal.threshold", "goal.threshold.ended", "webhook.disabled", "webhook.test"}
 	if diff := cmp.Diff(want, event.Types()); diff != "" {
 		t.Errorf("Types() (-want +got):\n%s", diff)
 	}
