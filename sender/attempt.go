@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"time"
 
+	"plausible-webhooks/config/event"
 	"plausible-webhooks/config/secret"
 	"plausible-webhooks/config/target"
 )
@@ -141,6 +142,14 @@ func (s *Sender) record(d *delivery, o outcome, v verdict, keep bool) error {
 	})
 	if err != nil {
 		return fmt.Errorf("record attempt %d of delivery %s: %w", d.attempts, d.id, err)
+	}
+	switch {
+	case d.event == string(event.WebhookTest) || o.cut:
+		// Neither says anything of how the webhook does.
+	case o.succeeded():
+		s.suspects.succeeded(d.webhook)
+	default:
+		s.suspects.failed(d.webhook)
 	}
 	return nil
 }

@@ -3,8 +3,9 @@
 //
 // Remit: claiming, signing, the guard of addresses, attempts and their
 // retries, the records of them, and the delivery log that commands and pages
-// read. Its limit: it knows nothing of triggers and renders no event; a payload
-// is bytes to it.
+// read, and what follows from them: a webhook to which nothing succeeds any
+// more is disabled, and others are told. Its limit: it knows nothing of
+// triggers, and renders no event but webhook.disabled; a payload is bytes to it.
 //
 // # Terms
 //
@@ -21,6 +22,8 @@
 //     doubtful when it did not, and untried before its first in this process.
 //     Doubtful webhooks share at most half of the slots; together with untried
 //     ones they leave a quarter to those that are proven.
+//   - A webhook is a suspect when an attempt has failed since the last that
+//     succeeded: it may have to be disabled as failing. The log decides.
 //
 // # A delivery's states
 //
@@ -37,6 +40,9 @@
 //     request one after the other, but never two at once.
 //   - An attempt that our own end cut off is marked "interrupted: …" and made
 //     again without using up a retry.
+//   - A webhook is disabled as failing later than its rule says, if the log
+//     does not reach back to the first failure, but never earlier; and others
+//     are told in the same transaction, so once.
 //   - Memory is bounded whatever the backlog: so many deliveries are held as
 //     the slots can use soon, and so many waits; other waits are spent in the
 //     table.

@@ -31,11 +31,13 @@ type Options struct {
 	RetryWaitMin time.Duration // Before the first retry; each wait is twice the one before,
 	RetryWaitMax time.Duration // up to this.
 	Redelivery   []time.Duration
+	DisableAfter time.Duration // A webhook to which nothing succeeds is disabled after this; 0: never.
 	Timeout      time.Duration // Of one attempt, from connecting to the last byte read.
 
 	Concurrency           int // Attempts in flight, in all; at least 1.
 	ConcurrencyPerWebhook int // Attempts in flight to one webhook; at least 1.
 
+	BaseURL string       // Of Plausible, for links in what is told of a disabled webhook.
 	Version string       // For the User-Agent.
 	Logger  hclog.Logger // Nil: nothing is logged.
 
@@ -44,7 +46,7 @@ type Options struct {
 	PollInterval time.Duration
 
 	Random io.Reader        // For new secrets; nil: crypto/rand.
-	Now    func() time.Time // For the webhook-timestamp and Retry-After; nil: time.Now.
+	Now    func() time.Time // For the webhook-timestamp, Retry-After and what is old; nil: time.Now.
 }
 
 // Defaults returns the numbers of deploy/REFERENCE.md section 1.
@@ -54,6 +56,7 @@ func Defaults() Options {
 		Retries:               3,
 		RetryWaitMin:          time.Second,
 		RetryWaitMax:          4 * time.Second,
+		DisableAfter:          120 * time.Hour,
 		Timeout:               5 * time.Second,
 		Concurrency:           256,
 		ConcurrencyPerWebhook: 4,
@@ -68,6 +71,7 @@ func (o Options) filled() Options {
 	o.Retries = max(o.Retries, 0)
 	o.RetryWaitMin = positive(o.RetryWaitMin, d.RetryWaitMin)
 	o.RetryWaitMax = max(positive(o.RetryWaitMax, d.RetryWaitMax), o.RetryWaitMin)
+	o.DisableAfter = max(o.DisableAfter, 0)
 	o.Timeout = positive(o.Timeout, d.Timeout)
 	o.Concurrency = positive(o.Concurrency, d.Concurrency)
 	o.ConcurrencyPerWebhook = min(positive(o.ConcurrencyPerWebhook, d.ConcurrencyPerWebhook), o.Concurrency)

@@ -4,9 +4,12 @@ import (
 	"context"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+
+	"plausible-webhooks/config/event"
 )
 
 const (
@@ -45,6 +48,11 @@ type Sender struct {
 	freed  chan struct{} // There is room to claim more.
 	cursor int64         // The webhook after which the next look at the queue begins.
 
+	suspects *suspects
+	searched time.Time // When the log was last searched for suspects.
+
+	disabledFailing, disabledGone atomic.Int64
+
 	warned    sync.Map // Complaints about secrets that were logged.
 	explained sync.Map // When deliveries of those webhooks were last told why they wait.
 
@@ -61,6 +69,7 @@ func New(o Options) *Sender {
 		lease:     max(leaseTime, o.Timeout+leaseMargin), // An attempt in flight is covered even if renewal fails; see beginSQL for webhooks with a timeout of their own.
 		transport: newTransport(o, nil),
 		slots:     newSlots(o.Concurrency, o.ConcurrencyPerWebhook),
+		suspects:  newSuspects(),
 		wake:      make(chan struct{}, 1),
 		freed:     make(chan struct{}, 1),
 		killed:    make(chan struct{}),
@@ -113,6 +122,7 @@ func (s *Sender) Run(ctx context.Context) error {
 	})
 	background.Go(func() { s.every(hard, finished, renewInterval, s.renew) })
 	background.Go(func() { s.every(stop, finished, settleInterval, s.settle) })
+	background.Go(func() { s.every(stop, finished, failingInterval, s.disableFailing) })
 
 	s.claimLoop(stop, hard, writes, &deliveries)
 
@@ -172,11 +182,12 @@ func (s *Sender) claimLoop(stop, hard, writes context.Context, deliveries *sync.
 // ended it.
 func (s *Sender) deliver(stop, hard, writes context.Context, d *delivery) {
 	var hook *webhook
+	var last outcome
 	r := round{
 		options: s.options, delivery: d, stop: stop, waits: s.held,
-		attempt: func(request *http.Request, d *delivery) (result outcome, err error) {
-			result, hook, err = s.attempt(stop, hard, request, d)
-			return result, err
+		attempt: func(request *http.Request, d *delivery) (_ outcome, err error) {
+			last, hook, err = s.attempt(stop, hard, request, d)
+			return last, err
 		},
 		record: s.record,
 	}
@@ -187,7 +198,10 @@ func (s *Sender) deliver(stop, hard, writes context.Context, d *delivery) {
 		}
 	}
 	if r.verdict.ending == gone && r.released && hook != nil {
-		if err := s.disable(writes, hook, "gone"); err != nil {
+		err := s.disable(writes, disabling{
+			webhook: hook.id, url: hook.url, reason: event.Gone, lastStatus: &last.status, lastError: textOrNull(last.problem),
+		})
+		if err != nil {
 			s.log.Error("webhook answered 410 Gone and could not be disabled; the next 410 will", "webhook", d.webhook, "error", err)
 		}
 	}

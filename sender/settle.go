@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"time"
-
-	"plausible-webhooks/config/target"
 )
 
 const (
@@ -66,19 +64,4 @@ func (s *Sender) settle(ctx context.Context) error {
 		return fmt.Errorf("mend deliveries without a time: %w", err)
 	}
 	return nil
-}
-
-// disable switches a webhook off for a reason that the system found. The URL
-// is the one that the reason is about: a webhook which was pointed elsewhere
-// meanwhile stays on.
-func (s *Sender) disable(ctx context.Context, hook *webhook, reason string) error {
-	done, err := s.options.DB.Exec(ctx, `update plausible_webhooks.webhooks
-		set enabled = false, disabled_reason = $3 where id = $1 and url = $2 and enabled`, hook.id, hook.url, reason)
-	if err != nil {
-		return fmt.Errorf("disable webhook %d: %w", hook.id, err)
-	}
-	if done.RowsAffected() > 0 {
-		s.log.Warn("webhook disabled", "webhook", hook.id, "target", target.Display(hook.url), "reason", reason)
-	}
-	return s.settle(ctx)
 }

@@ -12,6 +12,7 @@ import (
 
 	"plausible-webhooks/cdc"
 	"plausible-webhooks/evaluator"
+	"plausible-webhooks/sender"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -86,7 +87,7 @@ type admin struct {
 	serving sync.WaitGroup
 }
 
-func serveAdmin(address string, h *health, log hclog.Logger) (*admin, error) {
+func serveAdmin(address string, h *health, sending *sender.Sender, log hclog.Logger) (*admin, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("listen at WEBHOOKS_ADMIN_LISTEN (%s): %w", address, err)
@@ -101,7 +102,7 @@ func serveAdmin(address string, h *health, log hclog.Logger) (*admin, error) {
 		}
 		_ = json.NewEncoder(w).Encode(r) // Whoever asked may be gone.
 	})
-	mux.Handle("GET /metrics", promhttp.HandlerFor(newRegistry(h), promhttp.HandlerOpts{}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(newRegistry(h, sending), promhttp.HandlerOpts{}))
 	a := &admin{server: &http.Server{
 		Handler:           mux,
 		ReadHeaderTimeout: 5 * time.Second,

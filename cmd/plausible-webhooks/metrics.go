@@ -2,6 +2,9 @@ package main
 
 import (
 	"plausible-webhooks/cdc"
+	"plausible-webhooks/config"
+	"plausible-webhooks/config/event"
+	"plausible-webhooks/sender"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -9,7 +12,7 @@ import (
 
 // newRegistry returns the metrics of this process: Go's own, and what the rooms
 // tell of themselves whenever somebody asks.
-func newRegistry(h *health) *prometheus.Registry {
+func newRegistry(h *health, sending *sender.Sender) *prometheus.Registry {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
 		collectors.NewGoCollector(),
@@ -51,6 +54,9 @@ func newRegistry(h *health) *prometheus.Registry {
 			return h.evaluator.Counters().Interval.Seconds()
 		}),
 		counter("firings_total", "Deliveries that evaluation has written.", func() int64 { return h.evaluator.Counters().Firings }),
+		disabledCounter(event.Failing, func() int64 { return sending.Counters().DisabledFailing }),
+		disabledCounter(event.Gone, func() int64 { return sending.Counters().DisabledGone }),
+		disabledWebhooks{h.follower.View},
 	)
 	return registry
 }
@@ -63,6 +69,37 @@ func gauge(name, help string, value func() float64) prometheus.Collector {
 
 func counter(name, help string, value func() int64) prometheus.Collector {
 	return prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, func() float64 { return float64(value()) })
+}
+
+func disabledCounter(reason event.DisabledReason, value func() int64) prometheus.Collector {
+	return prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Namespace: namespace, Name: "webhooks_disabled_total", Help: "Webhooks that the sidecar has disabled.",
+		ConstLabels: prometheus.Labels{"reason": string(reason)},
+	}, func() float64 { return float64(value()) })
+}
+
+// disabledWebhooks counts what the system has disabled, in one pass over the
+// view for all reasons.
+type disabledWebhooks struct{ view func() *config.View }
+
+var disabledDesc = prometheus.NewDesc(namespace+"_disabled_webhooks", "Webhooks that are disabled by the system now.", []string{"reason"}, nil)
+
+// Describe implements prometheus.Collector.
+func (disabledWebhooks) Describe(descriptions chan<- *prometheus.Desc) { descriptions <- disabledDesc }
+
+// Collect implements prometheus.Collector.
+func (d disabledWebhooks) Collect(metrics chan<- prometheus.Metric) {
+	counts := map[string]int{string(event.Failing): 0, string(event.Gone): 0, "transferred": 0}
+	if view := d.view(); view != nil {
+		for _, w := range view.Webhooks() {
+			if w.Disabled() {
+				counts[w.DisabledReason]++
+			}
+		}
+	}
+	for reason, count := range counts {
+		metrics <- prometheus.MustNewConstMetric(disabledDesc, prometheus.GaugeValue, float64(count), reason)
+	}
 }
 
 func number(yes bool) float64 {

@@ -7,6 +7,7 @@ import (
 
 	"plausible-webhooks/cdc"
 	"plausible-webhooks/evaluator"
+	"plausible-webhooks/sender"
 )
 
 // Each metric of ours stands in the reference, and none there that is not.
@@ -15,7 +16,7 @@ func TestReferenceListsTheMetrics(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	families, err := newRegistry(newHealth(cdc.New(cdc.Options{}), evaluator.New(evaluator.Options{}))).Gather()
+	families, err := newRegistry(newHealth(cdc.New(cdc.Options{}), evaluator.New(evaluator.Options{})), sender.New(sender.Options{})).Gather()
 	if err != nil {
 		t.Fatal(err)
 	}

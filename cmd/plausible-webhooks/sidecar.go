@@ -62,9 +62,9 @@ func newSidecar(settings env.Settings, log hclog.Logger) (*sidecar, error) {
 		DB: s.pool, Keys: settings.Keyring(), Rules: settings.Targets(), Own: settings.OwnServers(),
 		Proxy: settings.Proxy.URL(), Roots: roots,
 		Retries: settings.Retries, RetryWaitMin: settings.RetryWaitMin, RetryWaitMax: settings.RetryWaitMax,
-		Redelivery: settings.Redelivery, Timeout: settings.Timeout,
+		Redelivery: settings.Redelivery, DisableAfter: settings.DisableAfter, Timeout: settings.Timeout,
 		Concurrency: settings.Concurrency, ConcurrencyPerWebhook: settings.ConcurrencyPerWebhook,
-		Version: programVersion(), Logger: log.Named("sender"),
+		BaseURL: settings.BaseURL.String(), Version: programVersion(), Logger: log.Named("sender"),
 	})
 	s.follower = cdc.New(cdc.Options{Connect: config, Source: cdc.Source(settings.ConfigSource), Log: log.Named("cdc")})
 	changed, cancel := s.follower.Subscribe()
@@ -82,7 +82,7 @@ func newSidecar(settings env.Settings, log hclog.Logger) (*sidecar, error) {
 // rooms work until ctx ends. A room that ends by itself ends the others.
 func (s *sidecar) run(ctx context.Context) error {
 	defer s.close()
-	admin, err := serveAdmin(s.settings.AdminListen, s.health, s.log.Named("admin"))
+	admin, err := serveAdmin(s.settings.AdminListen, s.health, s.sender, s.log.Named("admin"))
 	if err != nil {
 		return err
 	}
