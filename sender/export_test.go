@@ -13,6 +13,12 @@ func (s *Sender) Resolve(lookup func(ctx context.Context, network, host string) 
 	s.transport = newTransport(s.options, lookup)
 }
 
+// Purge deletes at once and once, on a sender that does not run.
+func (s *Sender) Purge(ctx context.Context) error { return s.purge(ctx) }
+
+// KeepAtMost replaces the number of finished deliveries that a webhook keeps.
+func (s *Sender) KeepAtMost(n int) { s.mostFinished = n }
+
 // DisableFailing looks at the log at once and once, on a sender that does not
 // run.
 func (s *Sender) DisableFailing(ctx context.Context) error { return s.disableFailing(ctx) }

@@ -32,6 +32,7 @@ type Options struct {
 	RetryWaitMax time.Duration // up to this.
 	Redelivery   []time.Duration
 	DisableAfter time.Duration // A webhook to which nothing succeeds is disabled after this; 0: never.
+	Retention    time.Duration // Finished deliveries are deleted after this.
 	Timeout      time.Duration // Of one attempt, from connecting to the last byte read.
 
 	Concurrency           int // Attempts in flight, in all; at least 1.
@@ -57,6 +58,7 @@ func Defaults() Options {
 		RetryWaitMin:          time.Second,
 		RetryWaitMax:          4 * time.Second,
 		DisableAfter:          120 * time.Hour,
+		Retention:             720 * time.Hour,
 		Timeout:               5 * time.Second,
 		Concurrency:           256,
 		ConcurrencyPerWebhook: 4,
@@ -72,6 +74,7 @@ func (o Options) filled() Options {
 	o.RetryWaitMin = positive(o.RetryWaitMin, d.RetryWaitMin)
 	o.RetryWaitMax = max(positive(o.RetryWaitMax, d.RetryWaitMax), o.RetryWaitMin)
 	o.DisableAfter = max(o.DisableAfter, 0)
+	o.Retention = positive(o.Retention, d.Retention)
 	o.Timeout = positive(o.Timeout, d.Timeout)
 	o.Concurrency = positive(o.Concurrency, d.Concurrency)
 	o.ConcurrencyPerWebhook = min(positive(o.ConcurrencyPerWebhook, d.ConcurrencyPerWebhook), o.Concurrency)

@@ -51,7 +51,10 @@ type Sender struct {
 	suspects *suspects
 	searched time.Time // When the log was last searched for suspects.
 
-	disabledFailing, disabledGone atomic.Int64
+	counted      time.Time // When each webhook's deliveries were last counted.
+	mostFinished int       // Kept of one webhook.
+
+	disabledFailing, disabledGone, purged atomic.Int64
 
 	warned    sync.Map // Complaints about secrets that were logged.
 	explained sync.Map // When deliveries of those webhooks were last told why they wait.
@@ -73,6 +76,8 @@ func New(o Options) *Sender {
 		wake:      make(chan struct{}, 1),
 		freed:     make(chan struct{}, 1),
 		killed:    make(chan struct{}),
+
+		mostFinished: mostFinished,
 	}
 	s.held = newHeld(o, s.slots.isProven)
 	s.secrets = newBatch(false, s.storeSecrets)
@@ -123,6 +128,7 @@ func (s *Sender) Run(ctx context.Context) error {
 	background.Go(func() { s.every(hard, finished, renewInterval, s.renew) })
 	background.Go(func() { s.every(stop, finished, settleInterval, s.settle) })
 	background.Go(func() { s.every(stop, finished, failingInterval, s.disableFailing) })
+	background.Go(func() { s.every(stop, finished, purgeInterval, s.purge) })
 
 	s.claimLoop(stop, hard, writes, &deliveries)
 

@@ -57,6 +57,7 @@ func newRegistry(h *health, sending *sender.Sender) *prometheus.Registry {
 		disabledCounter(event.Failing, func() int64 { return sending.Counters().DisabledFailing }),
 		disabledCounter(event.Gone, func() int64 { return sending.Counters().DisabledGone }),
 		disabledWebhooks{h.follower.View},
+		counter("deliveries_purged_total", "Deliveries deleted because of their age or their number.", func() int64 { return sending.Counters().Purged }),
 	)
 	return registry
 }

@@ -62,7 +62,7 @@ func newSidecar(settings env.Settings, log hclog.Logger) (*sidecar, error) {
 		DB: s.pool, Keys: settings.Keyring(), Rules: settings.Targets(), Own: settings.OwnServers(),
 		Proxy: settings.Proxy.URL(), Roots: roots,
 		Retries: settings.Retries, RetryWaitMin: settings.RetryWaitMin, RetryWaitMax: settings.RetryWaitMax,
-		Redelivery: settings.Redelivery, DisableAfter: settings.DisableAfter, Timeout: settings.Timeout,
+		Redelivery: settings.Redelivery, DisableAfter: settings.DisableAfter, Retention: settings.Retention, Timeout: settings.Timeout,
 		Concurrency: settings.Concurrency, ConcurrencyPerWebhook: settings.ConcurrencyPerWebhook,
 		BaseURL: settings.BaseURL.String(), Version: programVersion(), Logger: log.Named("sender"),
 	})
