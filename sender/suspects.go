@@ -40,6 +40,13 @@ func (s *suspects) ripe(now time.Time) []int64 {
 	return found
 }
 
+// again puts suspects back that were not looked at, or in vain.
+func (s *suspects) again(webhooks []int64) {
+	for _, webhook := range webhooks {
+		s.failed(webhook)
+	}
+}
+
 // later puts a suspect back; one that has become a suspect meanwhile keeps its
 // time.
 func (s *suspects) later(webhook int64, from time.Time) {
