@@ -307,7 +307,7 @@ func (h *history) tickUnanswered() {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	asked := len(h.questions.asked)
+	asked := h.questions.count()
 	h.questions.fail(0, false)
 	h.tell("question %d of %d unanswered: %v", number, asked, report.Unanswered)
 	if number > asked && len(report.Unanswered) > 0 {

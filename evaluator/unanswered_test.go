@@ -52,7 +52,7 @@ func TestEverySingleQuestionUnanswered(t *testing.T) {
 	w, q := eventful(t)
 	q.fail(0, false)
 	w.tick(0)
-	total := len(q.asked)
+	total := q.count()
 	var want []string
 	for _, d := range w.fired() {
 		want = append(want, d.String())
