@@ -26,7 +26,7 @@ var seedFlag = flag.Uint64("seed", 0, "seed of the one randomised history to run
 //
 // A failing history is repeated with -seed.
 func TestRandomHistoriesAreCountedExactly(t *testing.T) {
-	seeds := []uint64{1, 2, rand.Uint64()}
+	seeds := []uint64{4, 10, rand.Uint64()} // The fixed ones meet midnights and resets to the second.
 	if *seedFlag != 0 {
 		seeds = []uint64{*seedFlag}
 	}
