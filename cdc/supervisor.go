@@ -83,8 +83,16 @@ func (s *supervisor) work(ctx context.Context) {
 	}
 	if s.f.View() != nil && (ownersMoved || s.due(s.custodyAt)) {
 		s.custody(ctx)
+		if ownersMoved {
+			s.custodyAt = earlier(s.custodyAt, time.Now().Add(secondLook))
+		}
 	}
 }
+
+// secondLook is how long after a change of sites or webhooks custody looks once
+// more: a commit can be delivered before a statement sees it, and nothing else
+// would tell of it for minutes.
+const secondLook = time.Second
 
 func (s *supervisor) due(at time.Time) bool { return !time.Now().Before(at) }
 

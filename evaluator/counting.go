@@ -53,9 +53,9 @@ func (t tally) add(u tally) tally {
 // span is the stretch of time that an evaluation has read, and how much of it
 // will be read again. Unix seconds.
 type span struct {
-	after   int64 // Not read: everything up to and including this second is counted for ever.
+	after   int64 // Not read: everything up to and including this second.
 	through int64 // The last second read.
-	sealed  int64 // The next after: everything up to here will not be read again.
+	sealed  int64 // Everything up to here will not be read again. Before after where the span is a later chunk of one that was read in several.
 }
 
 // count compares what was seen (rows by second, inside the span) with what had
@@ -69,7 +69,12 @@ func count(s goalState, seen map[int64]int, in span) (next goalState, fresh []se
 	for _, c := range s.Counted {
 		known[c.at()] = true
 		if c.at() <= in.after {
-			continue // Sealed before; dropping it alone is no reason to write.
+			// Sealed before: dropping it alone is no reason to write. Or of an
+			// earlier chunk of the same evaluation, which is read again next time.
+			if c.at() > in.sealed {
+				counted = append(counted, c)
+			}
+			continue
 		}
 		rows := int64(seen[c.at()])
 		if c.at() > in.through {

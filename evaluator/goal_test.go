@@ -123,6 +123,27 @@ func TestDowntimeIsCaughtUpAsOneFiring(t *testing.T) {
 	w.wants()
 }
 
+// A long downtime is counted in chunks of an hour; the end of one may lie
+// among the seconds that are read again.
+func TestDowntimeThatEndsShortlyAfterAChunk(t *testing.T) {
+	for _, after := range []time.Duration{30 * time.Second, 90 * time.Second, 3 * time.Minute} {
+		w := newWorld(t)
+		w.goals(1)
+		w.goal(config.Goal{SiteID: 1, EventName: "Signup", InsertedAt: noon.Add(-time.Hour)})
+		w.tick(0) // Counted through two minutes before noon.
+		w.now = noon.Add(2*time.Hour - 2*time.Minute + after)
+		for ago := range 8 {
+			w.insert(stack.Event{SiteID: 1, Name: "Signup", Timestamp: w.now.Add(-time.Duration(20*ago) * time.Second)})
+		}
+		w.tick(0)
+		w.wants("goal.completed site 1 Signup 8 by 8")
+		w.tick(poll)
+		w.restart()
+		w.tick(poll)
+		w.wants()
+	}
+}
+
 func TestTriggersOfOneGoalAndOfAll(t *testing.T) {
 	w := newWorld(t)
 	hook, all := w.goals(1)
