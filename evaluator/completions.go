@@ -73,6 +73,7 @@ func (t *tick) read(ctx context.Context, d *draft, in span) error {
 		t.count(d, nil, in)
 		return nil
 	}
+	detail := t.detail(begin, in.through)
 	for after := begin; after < in.through; after += t.slice {
 		through := min(after+t.slice, in.through)
 		now, seen := chunk(after, through), map[int64]map[int64]int{}
@@ -82,12 +83,18 @@ func (t *tick) read(ctx context.Context, d *draft, in span) error {
 				now, seen = chunk(now.through, through), map[int64]map[int64]int{}
 			}
 		}
-		if err := t.stats.Completions(ctx, f, after, through, true, func(b *stats.Bucket) error {
+		if err := t.stats.Completions(ctx, f, after, through, detail, func(b *stats.Bucket) error {
 			advance(b.Second)
 			if b.Second <= in.sealed {
 				t.sealed.rows += b.Rows
 			}
-			t.plan.goalsOf(b.Site).matcher.Match(f, b, seenAt(seen, b))
+			note := seenAt(seen, b)
+			t.plan.goalsOf(b.Site).matcher.Match(f, b, func(goal int64) {
+				t.buckets++
+				if note(goal); t.audience != nil {
+					t.audience.Add(goal, b)
+				}
+			})
 			return nil
 		}); err != nil {
 			return err
@@ -210,11 +217,7 @@ func (t *tick) tellGoals(ctx context.Context, d *draft, among map[stateKey]bool)
 		return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.key.goal, b.key.goal), cmp.Compare(a.key.trigger, b.key.trigger))
 	})
 	due = due[:affordable(len(due), func(i int) int { return due[i].Conversions })]
-	var selections []stats.Selection
-	for _, x := range due {
-		selections = append(selections, stats.Selection{Goal: x.g.Goal, From: x.From, To: x.To})
-	}
-	summaries, err := t.stats.Summaries(ctx, selections)
+	summaries, err := t.summaries(ctx, due)
 	if err != nil {
 		return err
 	}

@@ -61,6 +61,7 @@ type Evaluator struct {
 	past      map[pastKey]past
 	purged    int64
 	slice     int64
+	crowded   bool            // See tick.isCrowded.
 	silent    map[string]bool // Parts that ClickHouse did not answer last time.
 
 	redefine   map[int64]bool // Goals that may have another definition.

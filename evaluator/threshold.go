@@ -38,7 +38,7 @@ func (t *tick) goalCandidates(ctx context.Context, c class, only map[ruleKey]boo
 // rowsOfGoals counts the rows of goals since from (Unix seconds, inclusive).
 func (t *tick) rowsOfGoals(ctx context.Context, f *stats.Filter, from int64) (map[int64]int, error) {
 	rows := map[int64]int{}
-	err := t.stats.Completions(ctx, f, from-1, t.now, false, func(b *stats.Bucket) error {
+	err := t.stats.Completions(ctx, f, from-1, t.now, stats.ByKind, func(b *stats.Bucket) error {
 		t.plan.goalsOf(b.Site).matcher.Match(f, b, func(goal int64) { rows[goal] += b.Rows })
 		return nil
 	})
@@ -92,7 +92,7 @@ func (t *tick) recountGoals(ctx context.Context, candidates []candidate, from in
 		f.Add(&x.goal)
 	}
 	seen := map[int64]map[int64]int{}
-	if err := t.stats.Completions(ctx, f, from-1, t.now, true, func(b *stats.Bucket) error {
+	if err := t.stats.Completions(ctx, f, from-1, t.now, stats.BySecond, func(b *stats.Bucket) error {
 		t.plan.goalsOf(b.Site).matcher.Match(f, b, seenAt(seen, b))
 		return nil
 	}); err != nil {

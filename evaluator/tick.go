@@ -35,7 +35,10 @@ type tick struct {
 	taken          map[stateKey]int64 // See plan.uncovered.
 	writer         writer
 
-	sealed stretch // What completions has counted for ever.
+	sealed   stretch // What completions has counted for ever.
+	crowded  bool    // Visitors are too many to be read with what they complete.
+	audience *stats.Audience
+	buckets  int // Read by completions, for each goal that they complete.
 }
 
 // Tick evaluates once, whoever leads. It is for Run, tests and measurements.
@@ -87,7 +90,7 @@ func (e *Evaluator) evaluate(ctx context.Context, scheduled bool) (Report, error
 	t := &tick{
 		now: now, late: int64(e.options.LateEvents / time.Second), lookback: int64(e.options.Lookback / time.Second), slice: e.slice,
 		stats: e.options.Stats, plan: e.plan, memory: e.memory, defined: e.define(now), past: e.past, taken: e.taken,
-		writer: writer{view, e.options.BaseURL, now},
+		crowded: e.crowded, writer: writer{view, e.options.BaseURL, now},
 	}
 	report := Report{Now: time.Unix(now, 0)}
 	whole := newDraft()
@@ -103,6 +106,7 @@ func (e *Evaluator) evaluate(ctx context.Context, scheduled bool) (Report, error
 	}
 	part("closings", func() (*draft, error) { return t.closings(ctx) })
 	counted := part("goals", func() (*draft, error) { return t.completions(ctx) })
+	e.crowded = !counted || t.isCrowded()
 	e.slice = longestSlice
 	if !counted {
 		e.slice = max(t.slice/4, shortestSlice)

@@ -14,32 +14,45 @@ type Bucket struct {
 	Path   string // Empty for custom events.
 	Depth  int    // Scroll depth in per cent; of engagement only.
 	Props  []string
-	Second int64 // Unix seconds; zero where seconds were not asked for.
+	Second int64  // Unix seconds; zero where seconds were not asked for.
+	Source string // Of the visit; empty also where visitors were not asked for.
+	User   uint64 // The visitor's user_id; zero likewise.
 	Rows   int
 }
 
+// Detail is how far rows are told apart that are alike to goals.
+type Detail int
+
+const (
+	ByKind    Detail = iota // Not at all.
+	BySecond                // By second, which come in order.
+	ByVisitor               // By second likewise, source and visitor.
+)
+
 // Completions hands every bucket of rows with after < timestamp <= through
-// (Unix seconds) that may complete goals of the filter to each. bySecond tells
-// seconds apart, and has them come in order. A bucket is valid until the next
-// one.
-func (c *Client) Completions(ctx context.Context, f *Filter, after, through int64, bySecond bool, each func(*Bucket) error) error {
+// (Unix seconds) that may complete goals of the filter to each. A bucket is
+// valid until the next one.
+func (c *Client) Completions(ctx context.Context, f *Filter, after, through int64, detail Detail, each func(*Bucket) error) error {
 	if f.Empty() {
 		return nil
 	}
-	second, order := "toUInt32(0)", ""
-	if bySecond {
+	second, who, order := "toUInt32(0)", "'' AS source, toUInt64(0) AS visitor", ""
+	if detail != ByKind {
 		second, order = "toUInt32(timestamp)", "\nORDER BY second"
 	}
-	query := `SELECT site_id, ` + f.columns() + `, ` + second + ` AS second, count()
+	if detail == ByVisitor {
+		who = "referrer_source AS source, user_id AS visitor"
+	}
+	query := `SELECT site_id, ` + f.columns() + `, ` + second + ` AS second, ` + who + `, count()
 FROM events_v2 WHERE timestamp > {after:DateTime} AND timestamp <= {through:DateTime} AND ` + f.where() + `
-GROUP BY site_id, goal_name, goal_path, goal_depth, goal_props, second` + order
+GROUP BY site_id, goal_name, goal_path, goal_depth, goal_props, second, source, visitor` + order
 	parameters := clickhouse.Parameters{"after": seconds(after), "through": seconds(through)}
 	var b Bucket
 	var site, count uint64
 	var depth uint8
 	var at uint32
 	return c.ask(ctx, "completed goals", query, parameters, func(rows driver.Rows) error {
-		if err := rows.Scan(&site, &b.Name, &b.Path, &depth, &b.Props, &at, &count); err != nil {
+		if err := rows.Scan(&site, &b.Name, &b.Path, &depth, &b.Props, &at, &b.Source, &b.User, &count); err != nil {
 			return err
 		}
 		b.Site, b.Depth, b.Second, b.Rows = int64(site), int(depth), int64(at), int(count)

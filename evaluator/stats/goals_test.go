@@ -189,18 +189,18 @@ func TestBucketsTellApartWhatGoalsNeed(t *testing.T) {
 		{Site: 1, Name: "engagement", Path: "/a", Depth: 40, Props: none, Second: at, Rows: 1},
 	}
 	for name, test := range map[string]struct {
-		goals    []config.Goal
-		bySecond bool
-		want     []stats.Bucket
-		atLeast  int // Instead of want.
+		goals   []config.Goal
+		detail  stats.Detail
+		want    []stats.Bucket
+		atLeast int // Instead of want.
 	}{
-		"all kinds":       {[]config.Goal{signup, page, wild, scroll, elsewhere}, true, all, 0},
-		"without seconds": {[]config.Goal{page}, false, []stats.Bucket{{Site: 1, Name: "pageview", Path: "/a", Props: []string{}, Rows: 2}}, 0},
-		"nothing":         {nil, true, nil, 0},
+		"all kinds":       {[]config.Goal{signup, page, wild, scroll, elsewhere}, stats.BySecond, all, 0},
+		"without seconds": {[]config.Goal{page}, stats.ByKind, []stats.Bucket{{Site: 1, Name: "pageview", Path: "/a", Props: []string{}, Rows: 2}}, 0},
+		"nothing":         {nil, stats.BySecond, nil, 0},
 		// Lists that are too long are left out; then too much comes, never too little.
-		"long names":     {[]config.Goal{signup, {ID: 9, SiteID: 1, EventName: strings.Repeat("x", 100<<10), ScrollThreshold: -1}}, true, nil, 4},
-		"long paths":     {[]config.Goal{page, {ID: 9, SiteID: 1, PagePath: strings.Repeat("x", 100<<10), ScrollThreshold: -1}}, true, nil, 3},
-		"long wildcards": {[]config.Goal{wild, {ID: 9, SiteID: 1, PagePath: strings.Repeat("x", 100<<10) + "*", ScrollThreshold: -1}}, true, nil, 3},
+		"long names":     {[]config.Goal{signup, {ID: 9, SiteID: 1, EventName: strings.Repeat("x", 100<<10), ScrollThreshold: -1}}, stats.BySecond, nil, 4},
+		"long paths":     {[]config.Goal{page, {ID: 9, SiteID: 1, PagePath: strings.Repeat("x", 100<<10), ScrollThreshold: -1}}, stats.BySecond, nil, 3},
+		"long wildcards": {[]config.Goal{wild, {ID: 9, SiteID: 1, PagePath: strings.Repeat("x", 100<<10) + "*", ScrollThreshold: -1}}, stats.BySecond, nil, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := stats.NewFilter()
@@ -208,7 +208,7 @@ func TestBucketsTellApartWhatGoalsNeed(t *testing.T) {
 				f.Add(&g)
 			}
 			var got []stats.Bucket
-			if err := client.Completions(t.Context(), f, at-1, at+1, test.bySecond, func(b *stats.Bucket) error {
+			if err := client.Completions(t.Context(), f, at-1, at+1, test.detail, func(b *stats.Bucket) error {
 				got = append(got, *b)
 				return nil
 			}); err != nil {
@@ -245,7 +245,7 @@ func TestManyProperties(t *testing.T) {
 	}
 	m := stats.NewMatcher(goals)
 	var got []int64
-	if err := client.Completions(t.Context(), f, noon.Unix()-1, noon.Unix(), true, func(b *stats.Bucket) error {
+	if err := client.Completions(t.Context(), f, noon.Unix()-1, noon.Unix(), stats.BySecond, func(b *stats.Bucket) error {
 		m.Match(f, b, func(goal int64) { got = append(got, goal) })
 		return nil
 	}); err != nil {

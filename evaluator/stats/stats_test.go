@@ -184,7 +184,7 @@ func TestFunctionsUsed(t *testing.T) {
 	_, err5 := client.Summaries(t.Context(), many)
 	_, err6 := client.LastSeen(t.Context(), at, []int64{1})
 	_, err7 := client.Top(t.Context(), map[int64]int64{1: at, 2: at + 1})
-	err8 := client.Completions(t.Context(), f, at, at, true, func(*stats.Bucket) error { return nil })
+	err8 := client.Completions(t.Context(), f, at, at, stats.BySecond, func(*stats.Bucket) error { return nil })
 	err9 := client.Visits(t.Context(), 1, at, at+1, func(stats.Visit) error { return nil })
 	err10 := client.CompletionsInOrder(t.Context(), f, at, at+1, true, func(*stats.Bucket, uint64) error { return nil })
 	_, err11 := client.TopWithin(t.Context(), 1, []stats.Stretch{{From: at, To: at}, {From: at, To: at + 1}})
