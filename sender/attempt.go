@@ -28,6 +28,7 @@ func (s *Sender) attempt(stop, hard context.Context, request *http.Request, d *d
 	if err != nil {
 		return outcome{}, nil, err
 	}
+	asked := time.Now()
 	hook, err := s.begins.do(beginning{d.id, d.attempts + 1})
 	if err == nil && hook == nil {
 		err = errNotOurs
@@ -40,7 +41,9 @@ func (s *Sender) attempt(stop, hard context.Context, request *http.Request, d *d
 		return outcome{}, nil, err
 	}
 	d.attempts++
-	result := s.request(hard, request, d, hook)
+	flying, land := s.held.fly(hard, d, s.covers(asked))
+	result := s.request(flying, request, d, hook)
+	land()
 	if result.cut {
 		s.slots.giveBackUnused(slot)
 	} else {
@@ -61,7 +64,7 @@ func (s *Sender) request(ctx context.Context, request *http.Request, d *delivery
 		var err error
 		if secrets, err = s.secretsOf(hook); err != nil {
 			if ctx.Err() != nil {
-				return outcome{cut: true, problem: "interrupted: the sidecar was stopped before this request"}
+				return interruption(ctx, "before this request")
 			}
 			if unopened(err) {
 				return waits(err)
@@ -83,6 +86,19 @@ func (s *Sender) request(ctx context.Context, request *http.Request, d *delivery
 	}
 	addTo(out.Header, own)
 	return s.transport.transmit(ctx, out, s.timeoutOf(hook))
+}
+
+// interruption is the outcome of an attempt that our own end cut off, or the
+// end of its claim.
+func interruption(ctx context.Context, when string) outcome {
+	return outcome{cut: true, problem: "interrupted: " + interruptedBy(ctx) + " " + when}
+}
+
+func interruptedBy(ctx context.Context) string {
+	if errors.Is(context.Cause(ctx), errClaimLapsed) {
+		return errClaimLapsed.Error()
+	}
+	return "the sidecar was stopped"
 }
 
 // waits is the outcome where a secret or a header cannot be opened: it has

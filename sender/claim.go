@@ -3,6 +3,7 @@ package sender
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -35,15 +36,18 @@ order by h.id`
 
 // claimSQL takes the oldest due deliveries of each webhook. A lease that has
 // lapsed belonged to a sender that crashed: its open attempt is closed, and
-// made again without using up a retry.
+// made again without using up a retry. The sender that made it, if it lives
+// after all, learns so from the closed attempt (see renewSQL). What we hold
+// ourselves ($4) is not for us to take over, even if an outage of the database
+// has made its lease lapse: we know what becomes of it.
 const claimSQL = `
 with picked as (
-  select d.id, d.claimed_until is not null as lapsed, d.attempts
+  select d.id, d.attempts
   from unnest($1::bigint[], $2::int[]) as w (id, most)
   cross join lateral (
     select id, claimed_until, attempts from plausible_webhooks.webhook_deliveries
     where webhook_id = w.id and status = 'pending' and next_attempt_at <= now()
-      and (claimed_until is null or claimed_until <= now())
+      and (claimed_until is null or claimed_until <= now() and id <> all ($4::uuid[]))
     order by next_attempt_at limit w.most
     for update skip locked
   ) d
@@ -51,12 +55,19 @@ with picked as (
   update plausible_webhooks.webhook_delivery_attempts a
   set error = 'interrupted: the sidecar ended without completing this attempt'
   from picked p
-  where p.lapsed and a.delivery_id = p.id and a.attempt = p.attempts
+  where a.delivery_id = p.id and a.attempt = p.attempts
     and a.duration_ms is null and a.status_code is null and a.error is null
 )
 update plausible_webhooks.webhook_deliveries d set claimed_until = now() + $3::interval
 from picked p where d.id = p.id
 returning d.id, d.webhook_id, d.event_type, d.format, d.payload, d.attempts, d.round_attempts, d.failed_rounds`
+
+// claimSoon is claim within the time of a statement.
+func (s *Sender) claimSoon(ctx context.Context) (claimed []*delivery, more, end bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, s.statementLimit())
+	defer cancel()
+	return s.claim(ctx)
+}
 
 // claim takes what is due of some webhooks, as far as there is room, and
 // returns it. More tells that there is or may be more than that; at the end,
@@ -79,7 +90,7 @@ func (s *Sender) claim(ctx context.Context) (claimed []*delivery, more, end bool
 	if len(ids) == 0 {
 		return nil, more, end, nil
 	}
-	rows, err := s.options.DB.Query(ctx, claimSQL, ids, most, s.lease)
+	rows, err := s.options.DB.Query(ctx, claimSQL, ids, most, s.lease, s.held.lapsing(time.Now().Add(-s.statementLimit())))
 	if err != nil {
 		return nil, false, true, fmt.Errorf("claim deliveries: %w", err)
 	}
@@ -134,26 +145,4 @@ func (s *Sender) due(ctx context.Context) (webhooks []int64, last int64, err err
 		last = found[len(found)-1].id
 	}
 	return webhooks, last, nil
-}
-
-// renewSQL prolongs claims; that of an attempt with a long timeout may be the
-// longer one already. Rows that are being written at the moment are
-// skipped: their own statement renews or ends the claim, and waiting for them
-// could deadlock.
-const renewSQL = `
-update plausible_webhooks.webhook_deliveries set claimed_until = greatest(claimed_until, now() + $2::interval)
-where id in (
-  select id from plausible_webhooks.webhook_deliveries
-  where id = any ($1::uuid[]) and status = 'pending' and claimed_until is not null
-  for update skip locked)`
-
-func (s *Sender) renew(ctx context.Context) error {
-	ids := s.held.all()
-	if len(ids) == 0 {
-		return nil
-	}
-	if _, err := s.options.DB.Exec(ctx, renewSQL, ids, s.lease); err != nil {
-		return fmt.Errorf("renew claims: %w", err)
-	}
-	return nil
 }

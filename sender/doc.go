@@ -16,8 +16,9 @@
 //   - A round is an attempt with its retries. It runs in one goroutine through
 //     go-retryablehttp; a wait holds no slot.
 //   - A claim is a lease on a delivery: claimed_until, renewed while the
-//     process holds the row. When it lapses, any sender may take over. One of an
-//     attempt is at least as long as the attempt can take.
+//     process holds the row. When it lapses, any sender may take over. It is
+//     short, so that a crash is found out soon; an attempt may take longer, and
+//     lasts as long as its claim is renewed.
 //   - A webhook is proven when its last attempt succeeded within a second,
 //     doubtful when it did not, and untried before its first in this process.
 //     Doubtful webhooks share at most half of the slots; together with untried
@@ -36,10 +37,14 @@
 //   - No request goes out before its attempt row is committed.
 //   - Attempt numbers of a delivery are never used twice: an attempt begins by
 //     moving webhook_deliveries.attempts from n-1 to n, which fails for whoever
-//     lost the delivery to another sender. So a lapsed lease can repeat a
-//     request one after the other, but never two at once.
-//   - An attempt that our own end cut off is marked "interrupted: …" and made
-//     again without using up a retry.
+//     lost the delivery to another sender.
+//   - An attempt ends before its claim does: it is cut when the claim cannot be
+//     renewed, as the database is away or has given the delivery to another
+//     sender. So a lapsed lease can repeat a request one after the other, but
+//     never two at once.
+//   - No statement of the queue is waited for without end.
+//   - An attempt that our own end or that of its claim cut off is marked
+//     "interrupted: …" and made again without using up a retry.
 //   - A webhook is disabled as failing later than its rule says, if the log
 //     does not reach back to the first failure, but never earlier; and others
 //     are told in the same transaction, so once.

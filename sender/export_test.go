@@ -3,6 +3,7 @@ package sender
 import (
 	"context"
 	"net/netip"
+	"time"
 )
 
 // Kill ends the sender as a crash would: nothing more is written.
@@ -12,6 +13,9 @@ func (s *Sender) Kill() { s.killOnce.Do(func() { close(s.killed) }) }
 func (s *Sender) Resolve(lookup func(ctx context.Context, network, host string) ([]netip.Addr, error)) {
 	s.transport = newTransport(s.options, lookup)
 }
+
+// Lease replaces the time that a claim holds without renewal.
+func (s *Sender) Lease(d time.Duration) { s.lease = d }
 
 // Purge deletes at once and once, on a sender that does not run.
 func (s *Sender) Purge(ctx context.Context) error { return s.purge(ctx) }

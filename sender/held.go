@@ -2,6 +2,7 @@ package sender
 
 import (
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -38,8 +39,11 @@ type held struct {
 	perUnproven   int // many as it can try soon: all of them may hang.
 	isProven      func(webhook int64) bool
 
-	mu      sync.Mutex
-	ids     map[uuid.UUID]struct{}
+	mu         sync.Mutex
+	deliveries map[uuid.UUID]*delivery
+	flights    map[uuid.UUID]*flight // Those of them that are on their way.
+	renewed    time.Time             // When claims were last renewed.
+
 	ready   map[int64]int // By webhook: want a slot or have one.
 	total   int
 	waiting int
@@ -53,7 +57,8 @@ func newHeld(o Options, isProven func(int64) bool) *held {
 		perWebhook:    min(claimsPerSlot*o.ConcurrencyPerWebhook, limit/2),
 		perUnproven:   min(2*o.ConcurrencyPerWebhook, limit/2),
 		isProven:      isProven,
-		ids:           make(map[uuid.UUID]struct{}),
+		deliveries:    make(map[uuid.UUID]*delivery),
+		flights:       make(map[uuid.UUID]*flight),
 		ready:         make(map[int64]int),
 	}
 }
@@ -109,7 +114,7 @@ func (h *held) room(webhooks []int64) (allowed []int, short bool) {
 func (h *held) add(d *delivery) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.ids[d.id] = struct{}{}
+	h.deliveries[d.id] = d
 	h.count(d.webhook, 1)
 }
 
@@ -129,7 +134,9 @@ func (h *held) drop(d *delivery) (claim bool) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	delete(h.ids, d.id)
+	if h.deliveries[d.id] == d { // Given back, it may have been claimed again already.
+		delete(h.deliveries, d.id)
+	}
 	h.count(d.webhook, -1)
 	return h.ready[d.webhook] <= limit/2 || h.total <= h.limit/2
 }
@@ -154,12 +161,16 @@ func (h *held) endWait(d *delivery) {
 	h.count(d.webhook, 1)
 }
 
-// all returns the ids of everything held.
-func (h *held) all() []uuid.UUID {
+// lapsing returns the ids of everything held, unless its claims were renewed
+// since a moment: then there is no need to look after them.
+func (h *held) lapsing(since time.Time) []uuid.UUID {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	ids := make([]uuid.UUID, 0, len(h.ids))
-	for id := range h.ids {
+	if h.renewed.After(since) {
+		return []uuid.UUID{}
+	}
+	ids := make([]uuid.UUID, 0, len(h.deliveries))
+	for id := range h.deliveries {
 		ids = append(ids, id)
 	}
 	return ids

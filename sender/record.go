@@ -28,16 +28,13 @@ type webhook struct {
 
 // beginSQL moves the delivery to its next attempt and writes the attempt's
 // row, for those deliveries that are still ours to send. The count of attempts
-// is the fence: whoever comes second finds it changed. The claim covers the
-// attempt even if no renewal succeeds, so that it depends on the webhook's own
-// timeout: a longer one for all would delay what a crash leaves behind.
+// is the fence: whoever comes second finds it changed.
 const beginSQL = `
 with wanted as (
   select * from unnest($1::uuid[], $2::int[]) as w (id, attempt)
 ), begun as (
   update plausible_webhooks.webhook_deliveries d
-  set attempts = w.attempt,
-    claimed_until = now() + greatest($3::interval, make_interval(secs => h.timeout_seconds) + $4::interval)
+  set attempts = w.attempt, claimed_until = now() + $3::interval
   from wanted w, plausible_webhooks.webhooks h
   where d.id = w.id and d.attempts = w.attempt - 1 and d.status = 'pending'
     and h.id = d.webhook_id and h.enabled
@@ -59,7 +56,7 @@ func (s *Sender) beginAll(ctx context.Context, wanted []beginning) ([]*webhook, 
 	for i, w := range wanted {
 		ids[i], attempts[i], place[w.id] = w.id, w.attempt, i
 	}
-	rows, err := s.options.DB.Query(ctx, beginSQL, ids, attempts, s.lease, leaseMargin)
+	rows, err := s.options.DB.Query(ctx, beginSQL, ids, attempts, s.lease)
 	if err != nil {
 		return nil, fmt.Errorf("begin attempts: %w", err)
 	}

@@ -14,14 +14,23 @@ import (
 
 const (
 	// leaseTime is how long a claim holds without renewal: what a crashed
-	// sidecar held is taken over after it, so within half a minute.
+	// sidecar held is taken over after it, so within half a minute, however
+	// long an attempt may take.
 	leaseTime = 20 * time.Second
 
-	// leaseMargin is how much longer than the longest attempt a claim holds.
-	leaseMargin = 5 * time.Second
+	// Parts of a lease. Claims are renewed each quarter of it, so that two
+	// renewals may fail. A statement that has no answer after half of it is
+	// given up, as a connection that hangs would be waited for without end. An
+	// attempt is cut when a tenth is left: before anybody else can begin.
+	renewalsPerLease   = 4
+	statementsPerLease = 2
+	marginsPerLease    = 10
 
-	renewInterval  = leaseTime / 4
 	settleInterval = 5 * time.Second
+
+	// taskLimit is for what is done now and then, against a database that
+	// hangs: nothing takes so long otherwise.
+	taskLimit = 5 * time.Minute
 
 	// stopPatience is how long attempts in flight may go on after the end was
 	// asked for (deploy/REFERENCE.md section 2), lastWrites how long their records may
@@ -69,7 +78,7 @@ func New(o Options) *Sender {
 	s := &Sender{
 		options:   o,
 		log:       o.Logger,
-		lease:     max(leaseTime, o.Timeout+leaseMargin), // An attempt in flight is covered even if renewal fails; see beginSQL for webhooks with a timeout of their own.
+		lease:     leaseTime,
 		transport: newTransport(o, nil),
 		slots:     newSlots(o.Concurrency, o.ConcurrencyPerWebhook),
 		suspects:  newSuspects(),
@@ -80,16 +89,30 @@ func New(o Options) *Sender {
 		mostFinished: mostFinished,
 	}
 	s.held = newHeld(o, s.slots.isProven)
-	s.secrets = newBatch(false, s.storeSecrets)
-	s.begins = newBatch(false, s.beginAll)
-	s.results = newBatch(true, s.recordAll)
-	s.releases = newBatch(true, s.releaseAll)
+	s.secrets = newBatch(false, limited(s, s.storeSecrets))
+	s.begins = newBatch(false, limited(s, s.beginAll))
+	s.results = newBatch(true, limited(s, s.recordAll))
+	s.releases = newBatch(true, limited(s, s.releaseAll))
 	return s
 }
 
 // Wake has the queue looked at now. It never blocks, and may be called at any
 // time by anybody.
 func (s *Sender) Wake() { signal(s.wake) }
+
+// statementLimit is how long a statement of the queue may take.
+func (s *Sender) statementLimit() time.Duration { return s.lease / statementsPerLease }
+
+// limited gives up a statement that takes too long. What became of it is then
+// unknown: a claim may be left that nobody holds, which lapses, and an attempt
+// begun that was not made, which is closed by whoever claims the delivery next.
+func limited[Q, A any](s *Sender, run func(context.Context, []Q) ([]A, error)) func(context.Context, []Q) ([]A, error) {
+	return func(ctx context.Context, questions []Q) ([]A, error) {
+		ctx, cancel := context.WithTimeout(ctx, s.statementLimit())
+		defer cancel()
+		return run(ctx, questions)
+	}
+}
 
 func signal(c chan struct{}) {
 	select {
@@ -125,7 +148,7 @@ func (s *Sender) Run(ctx context.Context) error {
 		case <-finished:
 		}
 	})
-	background.Go(func() { s.every(hard, finished, renewInterval, s.renew) })
+	background.Go(func() { s.every(hard, finished, s.lease/renewalsPerLease, s.renew) })
 	background.Go(func() { s.every(stop, finished, settleInterval, s.settle) })
 	background.Go(func() { s.every(stop, finished, failingInterval, s.disableFailing) })
 	background.Go(func() { s.every(stop, finished, purgeInterval, s.purge) })
@@ -153,7 +176,7 @@ func (s *Sender) claimLoop(stop, hard, writes context.Context, deliveries *sync.
 	defer poll.Stop()
 	away := false // So that a database that is away is reported once.
 	for {
-		claimed, more, end, err := s.claim(stop)
+		claimed, more, end, err := s.claimSoon(stop)
 		switch {
 		case stop.Err() != nil:
 		case err != nil && !away:
@@ -222,7 +245,7 @@ func (s *Sender) every(ctx context.Context, finished <-chan struct{}, interval t
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for {
-		if err := do(ctx); err != nil && ctx.Err() == nil {
+		if err := within(ctx, taskLimit, do); err != nil && ctx.Err() == nil {
 			s.log.Warn("trying again soon", "error", err)
 		}
 		select {
@@ -233,4 +256,10 @@ func (s *Sender) every(ctx context.Context, finished <-chan struct{}, interval t
 			return
 		}
 	}
+}
+
+func within(ctx context.Context, limit time.Duration, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	return do(ctx)
 }

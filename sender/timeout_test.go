@@ -102,33 +102,3 @@ func TestTimeoutBoundsTheHandshake(t *testing.T) {
 		}
 	}
 }
-
-// A claim covers the longest attempt of its webhook even if it is never
-// renewed, and no renewal makes it shorter.
-func TestClaimCoversTheTimeout(t *testing.T) {
-	b := newBed(t)
-	b.receiver.Behave("/hook", receiver.Must("hang"))
-	long, usual := b.webhook(b.receiver.URL("/hook"), whsec), b.webhook(b.receiver.URL("/hook"), whsec)
-	b.setTimeout(long, 30)
-	covered, short := b.enqueue(long, "{}"), b.enqueue(usual, "{}")
-	o := b.options()
-	o.Timeout, o.Retries = 20*time.Second, 0
-	s := b.start(o)
-	b.requests("/hook", 2)
-	until := func(id string) time.Time {
-		return value[time.Time](b, "select claimed_until from plausible_webhooks.webhook_deliveries where id = $1", id)
-	}
-	began := value[time.Time](b, "select started_at from plausible_webhooks.webhook_delivery_attempts where delivery_id = $1", covered)
-	if left := until(covered).Sub(began); left < 34*time.Second || left > 36*time.Second {
-		t.Errorf("the claim of an attempt of 30 s holds for %s, want 35 s", left)
-	}
-	if left := until(short).Sub(began); left > 30*time.Second {
-		t.Errorf("the claim of another one holds for %s, want less than 30 s: a crash would delay it", left)
-	}
-	first := until(short)
-	b.until("the claims to be renewed", func() bool { return until(short).After(first) })
-	if left := until(covered).Sub(began); left < 34*time.Second {
-		t.Errorf("after a renewal the claim holds for %s, want 35 s still", left)
-	}
-	s.Kill()
-}

@@ -137,7 +137,7 @@ func (t *transport) parse(ctx context.Context, raw string) (target.URL, *outcome
 }
 
 // transmit makes one request and reads its answer, all of it within the
-// timeout. Ctx is our own end.
+// timeout. Ctx is our own end, and that of the attempt's claim.
 func (t *transport) transmit(ctx context.Context, req *http.Request, timeout time.Duration) outcome {
 	began := time.Now()
 	var connected atomic.Bool
@@ -190,7 +190,7 @@ func read(ctx context.Context, answer *http.Response, timeout time.Duration) out
 func bodyProblem(ctx context.Context, err error, timeout time.Duration) string {
 	switch {
 	case ctx.Err() != nil:
-		return "the answer's body was not read to its end: the sidecar was stopped"
+		return "the answer's body was not read to its end: " + interruptedBy(ctx)
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Sprintf("the answer's body did not end within %s", timeout)
 	case errors.Is(err, io.ErrUnexpectedEOF):
@@ -203,7 +203,7 @@ func bodyProblem(ctx context.Context, err error, timeout time.Duration) string {
 // broken tells why there was no answer.
 func broken(ctx context.Context, err error, connected bool, timeout time.Duration) outcome {
 	if ctx.Err() != nil {
-		return outcome{cut: true, problem: "interrupted: the sidecar was stopped during this attempt"}
+		return interruption(ctx, "during this attempt")
 	}
 	if errors.Is(err, errNotAllowed) {
 		return outcome{hopeless: true, problem: errNotAllowed.Error()}
