@@ -113,16 +113,14 @@ func (p *Proxy) pass(c *connection, from, to *net.TCPConn, limit int64, delay ti
 			}
 			passed += int64(n)
 		}
-		switch {
-		case errors.Is(err, io.EOF):
-			if to.CloseWrite() != nil {
-				c.reset()
-			}
-			return
-		case err != nil:
-			c.reset()
-			return
+		if err == nil {
+			continue
 		}
+		// What drops bytes drops the news of an end as well.
+		if p.flow(c, 0) && (!errors.Is(err, io.EOF) || to.CloseWrite() != nil) {
+			c.reset()
+		}
+		return
 	}
 }
 

@@ -113,8 +113,9 @@ func (p *Proxy) Thaw() {
 }
 
 // Strand has the connections that are open pass nothing any more, without
-// ending them: as when a firewall has forgotten them. Connections to come are
-// not affected. It returns how many there were.
+// ending them: as when a firewall has forgotten them. If one side ends its own,
+// the other does not hear of it. Connections to come are not affected. It
+// returns how many there were.
 func (p *Proxy) Strand() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()

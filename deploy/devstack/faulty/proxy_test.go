@@ -316,6 +316,40 @@ func TestStrand(t *testing.T) {
 	hearReset(t, present, "")
 }
 
+// The server's side of a stranded connection outlives the client.
+func TestStrandedEndIsNotHeardOf(t *testing.T) {
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	p := start(t, listener.Addr().String())
+	var sides []net.Conn
+	for range 2 {
+		conn := dial(t, p)
+		server, err := listener.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = server.Close() })
+		say(t, conn, "hello")
+		hear(t, server, "hello")
+		sides = append(sides, conn, server)
+	}
+	p.Strand()
+	if err := sides[0].Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := sides[2].(*net.TCPConn).SetLinger(0); err != nil {
+		t.Fatal(err)
+	}
+	if err := sides[2].Close(); err != nil {
+		t.Fatal(err)
+	}
+	hearNothing(t, sides[1])
+	hearNothing(t, sides[3])
+}
+
 func TestRefuseAndAccept(t *testing.T) {
 	server, _ := echo(t)
 	p := start(t, server)
