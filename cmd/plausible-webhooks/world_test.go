@@ -87,7 +87,7 @@ func (w *world) start() {
 				w.t.Error(err)
 			}
 		}
-		if w.t.Failed() {
+		if w.t.Failed() && running == w.process { // Once, where there were several.
 			w.t.Logf("the sidecar's log:\n%s", w.log)
 		}
 	})
