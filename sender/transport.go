@@ -223,7 +223,7 @@ func explain(err error, connected bool, timeout time.Duration) string {
 		dns         *net.DNSError
 		certificate *tls.CertificateVerificationError
 		plain       tls.RecordHeaderError
-		alert       tls.AlertError
+		operation   *net.OpError
 		unknown     x509.UnknownAuthorityError
 	)
 	switch {
@@ -243,8 +243,8 @@ func explain(err error, connected bool, timeout time.Duration) string {
 		return certificate.Error()
 	case errors.As(err, &plain):
 		return "the receiver does not speak TLS on this port"
-	case errors.As(err, &alert):
-		return "the receiver refused the TLS handshake: " + alert.Error()
+	case errors.As(err, &operation) && operation.Op == "remote error": // An alert; crypto/tls has no exported type for it.
+		return "the receiver refused the TLS connection: " + operation.Err.Error()
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "connection refused"
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
@@ -253,9 +253,14 @@ func explain(err error, connected bool, timeout time.Duration) string {
 		return "the receiver reset the connection"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return "the receiver closed the connection without an answer"
-	case connected:
-		return "the answer is not usable HTTP: " + err.Error()
-	default:
-		return "no connection: " + err.Error()
 	}
+	if operation != nil {
+		// The whole error tells addresses: the sidecar's own, and what the
+		// name resolved to.
+		err = operation.Err
+	}
+	if connected {
+		return "the answer is not usable HTTP: " + err.Error()
+	}
+	return "no connection: " + err.Error()
 }
