@@ -26,14 +26,36 @@ type OwnServer struct {
 // address to them, since such a server usually answers there as well.
 //
 // All loopback and unspecified addresses count as one: they are this machine.
+// An IPv6 address that carries an IPv4 one counts as either.
 func (o OwnServer) Covers(address netip.AddrPort, resolved []netip.Addr) bool {
-	addr := address.Addr().Unmap().WithZone("")
-	here := thisMachine(addr)
-	same := here && o.Host == "" || slices.ContainsFunc(resolved, func(own netip.Addr) bool {
-		own = own.Unmap().WithZone("")
-		return own == addr || here && thisMachine(own)
-	})
-	return same && (o.WholeHost && !here || slices.Contains(o.Ports, address.Port()))
+	for _, addr := range forms(address.Addr()) {
+		here := thisMachine(addr)
+		same := here && o.Host == "" || slices.ContainsFunc(resolved, func(own netip.Addr) bool {
+			return slices.ContainsFunc(forms(own), func(own netip.Addr) bool { return own == addr || here && thisMachine(own) })
+		})
+		if same && (o.WholeHost && !here || slices.Contains(o.Ports, address.Port())) {
+			return true
+		}
+	}
+	return false
+}
+
+// Named reports whether a URL's host is the server by its name, for where
+// addresses do not tell: a proxy resolves it, or the look-up of Host failed.
+// Host is as URL.Host returns it, resolved as in Covers, as far as known.
+func (o OwnServer) Named(host string, port uint16, resolved []netip.Addr) bool {
+	own, refusal := normaliseName(o.Host)
+	if refusal != nil || own != host {
+		return false
+	}
+	here := own == "localhost" || slices.ContainsFunc(resolved, thisMachine)
+	return o.WholeHost && !here || slices.Contains(o.Ports, port)
+}
+
+// forms returns an address and the IPv4 ones that it carries.
+func forms(addr netip.Addr) []netip.Addr {
+	addr = addr.Unmap().WithZone("")
+	return append([]netip.Addr{addr}, carried(addr)...)
 }
 
 func thisMachine(addr netip.Addr) bool { return addr.IsLoopback() || addr.IsUnspecified() }

@@ -194,6 +194,15 @@ func TestOwnServerCovers(t *testing.T) {
 		{"listener on every address", listener, []netip.Addr{lan}, "172.18.0.2:8001", true},
 		{"listener on loopback", listener, nil, "[::1]:8001", true},
 		{"another port of the machine", listener, []netip.Addr{lan}, "127.0.0.1:8003", false},
+		{"in well-known NAT64", database, []netip.Addr{lan}, "[64:ff9b::172.18.0.2]:443", true},
+		{"in local-use NAT64", database, []netip.Addr{lan}, "[64:ff9b:1::172.18.0.2]:443", true},
+		{"in local-use NAT64 of 48 bits", database, []netip.Addr{lan}, "[64:ff9b:1:ac12:0:200::]:443", true},
+		{"in 6to4", database, []netip.Addr{lan}, "[2002:ac12:2::1]:443", true},
+		{"in Teredo", database, []netip.Addr{lan}, "[2001:0:808:808:0:0:53ed:fffd]:443", true},
+		{"in SIIT", database, []netip.Addr{lan}, "[::ffff:0:172.18.0.2]:443", true},
+		{"in ISATAP", database, []netip.Addr{lan}, "[fe80::5efe:172.18.0.2]:443", true},
+		{"known in NAT64 only", database, []netip.Addr{netip.MustParseAddr("64:ff9b::172.18.0.2")}, "172.18.0.2:443", true},
+		{"another one in NAT64", database, []netip.Addr{lan}, "[64:ff9b::172.18.0.3]:443", false},
 		{"another machine", listener, []netip.Addr{lan}, "172.18.0.3:8001", false},
 	}
 	for _, tt := range tests {
@@ -203,9 +212,40 @@ func TestOwnServerCovers(t *testing.T) {
 	}
 }
 
+// By name, where its addresses are not known: a proxy resolves it, or it does
+// not resolve at this moment.
+func TestOwnServerIsNamed(t *testing.T) {
+	database := target.OwnServer{Host: "Plausible_DB.", Ports: []uint16{5432}, WholeHost: true}
+	local := target.OwnServer{Host: "localhost", Ports: []uint16{5432}, WholeHost: true}
+	plausible := target.OwnServer{Host: "plausible", Ports: []uint16{8000}}
+	loopback := []netip.Addr{netip.MustParseAddr("::1")}
+	for _, tt := range []struct {
+		own      target.OwnServer
+		resolved []netip.Addr
+		host     string
+		port     uint16
+		want     bool
+	}{
+		{database, nil, "plausible_db", 5432, true},
+		{database, nil, "plausible_db", 443, true},
+		{database, loopback, "plausible_db", 443, false},
+		{database, loopback, "plausible_db", 5432, true},
+		{database, nil, "plausible", 5432, false},
+		{local, nil, "localhost", 443, false},
+		{local, nil, "localhost", 5432, true},
+		{plausible, nil, "plausible", 8000, true},
+		{plausible, nil, "plausible", 443, false},
+		{target.OwnServer{Ports: []uint16{8001}}, nil, "", 8001, false},
+	} {
+		if got := tt.own.Named(tt.host, tt.port, tt.resolved); got != tt.want {
+			t.Errorf("%+v, %s:%d at %v: got %v, want %v", tt.own, tt.host, tt.port, tt.resolved, got, tt.want)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
-	for _, list := range hostileURLs {
-		for _, raw := range list {
+	for _, family := range hostileURLs {
+		for _, raw := range family.urls {
 			f.Add(raw)
 		}
 	}
