@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -16,10 +16,6 @@ import (
 // errNotAllowed is the one text for every refused address: nobody learns the
 // operator's network from differences between errors.
 var errNotAllowed = errors.New("address not allowed")
-
-// ownAddressesAge is how long the addresses of the installation's own servers
-// are remembered; containers seldom move.
-const ownAddressesAge = 30 * time.Second
 
 // resolve looks a name up; net.DefaultResolver.LookupNetIP outside tests.
 type resolve func(ctx context.Context, network, host string) ([]netip.Addr, error)
@@ -45,8 +41,8 @@ func newGuard(o Options, lookup resolve) *guard {
 	return g
 }
 
-// dial returns the dial function of the connections of one scheme; no
-// connection may take longer than the timeout.
+// dial returns the dial function of the connections of one scheme; look-up and
+// connection may not take longer than the timeout in all.
 func (g *guard) dial(scheme string, timeout time.Duration) func(ctx context.Context, network, address string) (net.Conn, error) {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		host, portText, err := net.SplitHostPort(address)
@@ -57,124 +53,53 @@ func (g *guard) dial(scheme string, timeout time.Duration) func(ctx context.Cont
 		if !ok {
 			return nil, errNotAllowed
 		}
-		own := g.resolveOwn(ctx)
-		check := func(addr netip.AddrPort) error {
-			if g.rules.AllowsAddr(scheme, host, addr) != nil || own.covers(addr) {
-				return errNotAllowed
-			}
-			return nil
+		own := g.resolveOwn(ctx) // Bounds itself, lest an impatient webhook spoils what others need to know.
+		// net/http dials without the deadline of the request.
+		ctx, cancel := context.WithTimeout(ctx, timeout)
+		defer cancel()
+		if own.named(host, port) {
+			return nil, errNotAllowed
+		}
+		allows := func(addr netip.AddrPort) bool {
+			return g.rules.AllowsAddr(scheme, host, addr) == nil && !own.covers(addr)
 		}
 		answers, err := g.resolve(ctx, "ip", host)
 		if err != nil {
 			return nil, fmt.Errorf("resolve: %w", err)
 		}
 		for _, answer := range answers {
-			if err := check(netip.AddrPortFrom(answer, port)); err != nil {
-				return nil, err
+			if !allows(netip.AddrPortFrom(answer, port)) {
+				return nil, errNotAllowed
 			}
 		}
+		var refused atomic.Bool // Of several addresses, the dialer reports the first that fails, for whatever reason.
 		dialer := net.Dialer{
-			Timeout: timeout,
 			Control: func(_, address string, _ syscall.RawConn) error {
-				addr, err := netip.ParseAddrPort(address)
-				if err != nil {
+				if addr, err := netip.ParseAddrPort(address); err != nil || !allows(addr) {
+					refused.Store(true)
 					return errNotAllowed
 				}
-				return check(addr)
+				return nil
 			},
 		}
-		return dialer.DialContext(ctx, network, address)
+		conn, err := dialer.DialContext(ctx, network, address)
+		if refused.Load() {
+			if err == nil {
+				_ = conn.Close()
+			}
+			return nil, errNotAllowed
+		}
+		return conn, err
 	}
 }
 
 // checkLiteral refuses own servers where a proxy would do the dialling, as far
-// as the URL itself tells the address.
+// as the URL itself tells.
 func (g *guard) checkLiteral(ctx context.Context, u target.URL) error {
+	own := g.resolveOwn(ctx)
 	addr, err := netip.ParseAddr(u.Host())
-	if err == nil && g.resolveOwn(ctx).covers(netip.AddrPortFrom(addr, u.Port())) {
+	if err == nil && own.covers(netip.AddrPortFrom(addr, u.Port())) || own.named(u.Host(), u.Port()) {
 		return errNotAllowed
 	}
 	return nil
-}
-
-// ownServer is a server of the installation with the addresses that it had
-// when they were last looked up.
-type ownServer struct {
-	target.OwnServer
-
-	mu       sync.Mutex
-	resolved []netip.Addr
-	at       time.Time
-}
-
-type resolvedOwn []struct {
-	server   target.OwnServer
-	resolved []netip.Addr
-}
-
-func (r resolvedOwn) covers(addr netip.AddrPort) bool {
-	for _, own := range r {
-		if own.server.Covers(addr, own.resolved) {
-			return true
-		}
-	}
-	return false
-}
-
-func (g *guard) resolveOwn(ctx context.Context) resolvedOwn {
-	all := make(resolvedOwn, len(g.own))
-	for i := range g.own {
-		all[i].server, all[i].resolved = g.own[i].OwnServer, g.own[i].addresses(ctx, g.resolve)
-	}
-	return all
-}
-
-// addresses returns those of the server. Where a name does not resolve now,
-// the last known ones still count.
-func (o *ownServer) addresses(ctx context.Context, lookup resolve) []netip.Addr {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if !o.at.IsZero() && time.Since(o.at) < ownAddressesAge {
-		return o.resolved
-	}
-	local := interfaceAddresses()
-	found := local
-	if o.Host != "" {
-		answers, err := lookup(ctx, "ip", o.Host)
-		if err != nil {
-			return o.resolved
-		}
-		found = answers
-		for _, answer := range answers {
-			if here(answer, local) {
-				found = append(found, netip.AddrFrom4([4]byte{127, 0, 0, 1}))
-				break
-			}
-		}
-	}
-	o.resolved, o.at = found, time.Now()
-	return found
-}
-
-func here(addr netip.Addr, local []netip.Addr) bool {
-	for _, l := range local {
-		if l.Unmap() == addr.Unmap() {
-			return true
-		}
-	}
-	return false
-}
-
-func interfaceAddresses() []netip.Addr {
-	addrs, err := net.InterfaceAddrs()
-	if err != nil {
-		return nil
-	}
-	var found []netip.Addr
-	for _, a := range addrs {
-		if prefix, err := netip.ParsePrefix(a.String()); err == nil {
-			found = append(found, prefix.Addr())
-		}
-	}
-	return found
 }

@@ -22,8 +22,8 @@ type OwnServer struct {
 
 // Covers reports whether an address is the server's. Resolved are the
 // addresses that Host resolves to; for an empty Host, those of this machine's
-// interfaces. Where one of Host's addresses is this machine's, add a loopback
-// address to them, since such a server usually answers there as well.
+// interfaces. Where Host turns out to be this machine, ask an OwnServer of the
+// same ports without a Host as well: the server may answer at all of them.
 //
 // All loopback and unspecified addresses count as one: they are this machine.
 // An IPv6 address that carries an IPv4 one counts as either.
