@@ -137,7 +137,11 @@ func listen(t *testing.T, play func(net.Conn)) (address string) {
 // listenTLS is listen after a handshake and once the request's head is read.
 func listenTLS(t *testing.T, certificate tls.Certificate, play func(*tls.Conn)) (address string) {
 	t.Helper()
-	config := &tls.Config{Certificates: []tls.Certificate{certificate}}
+	return listenConfig(t, &tls.Config{Certificates: []tls.Certificate{certificate}}, play)
+}
+
+func listenConfig(t *testing.T, config *tls.Config, play func(*tls.Conn)) (address string) {
+	t.Helper()
 	return listen(t, func(raw net.Conn) {
 		conn := tls.Server(raw, config)
 		defer func() { _ = conn.Close() }()

@@ -25,8 +25,6 @@ const (
 	answerHeaderBytes = 16 << 10 // deploy/REFERENCE.md section 4.
 	answerBodyBytes   = 64 << 10 // Likewise.
 
-	sessionsKept = 1024 // TLS sessions, of as many hosts.
-
 	// idleConnection is shorter than the keep-alive of common servers (five
 	// seconds in Node.js): a connection that the receiver closes while we
 	// write to it would cost an attempt.
@@ -61,7 +59,7 @@ func newTransport(o Options, lookup resolve) *transport {
 		guard:   newGuard(o, lookup),
 		tls: &tls.Config{
 			RootCAs: o.Roots, MinVersion: tls.VersionTLS12,
-			ClientSessionCache: tls.NewLRUClientSessionCache(sessionsKept), // Spares receivers the costly half of a handshake.
+			ClientSessionCache: newSessions(),
 		},
 		pools: make(map[poolKey]*http.Transport),
 	}
