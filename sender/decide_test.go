@@ -84,14 +84,3 @@ func TestWaitsAreBounded(t *testing.T) {
 		t.Errorf("got %s, want no overflow", got)
 	}
 }
-
-func FuzzRetryAfter(f *testing.F) {
-	for _, seed := range []string{"", "0", "-5", "1.5", "9223372037", "Fri, 31 Dec 1999 23:59:59 GMT", "Monday, 23-Nov-26 12:00:07 GMT"} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, header string) {
-		if wait, ok := parseRetryAfter(header, noon); wait < 0 || wait > maxRetryAfter || !ok && wait != 0 {
-			t.Errorf("%q: got %s, %t", header, wait, ok)
-		}
-	})
-}

@@ -3,8 +3,6 @@ package sender
 import (
 	"strings"
 	"testing"
-	"unicode"
-	"unicode/utf8"
 )
 
 func TestClean(t *testing.T) {
@@ -24,17 +22,4 @@ func TestClean(t *testing.T) {
 			t.Errorf("%q: got %q, want %q", raw, got, want)
 		}
 	}
-}
-
-func FuzzClean(f *testing.F) {
-	f.Add([]byte("ok\x00\xff\u202e"), 5)
-	f.Fuzz(func(t *testing.T, raw []byte, limit int) {
-		if limit < 0 || limit > excerptBytes {
-			return
-		}
-		got := clean(raw, limit)
-		if len(got) > limit || !utf8.ValidString(got) || strings.ContainsFunc(got, unicode.IsControl) {
-			t.Errorf("%q, %d: got %q", raw, limit, got)
-		}
-	})
 }

@@ -2,7 +2,6 @@ package target_test
 
 import (
 	"net/netip"
-	"net/url"
 	"testing"
 
 	"plausible-webhooks/config/target"
@@ -241,41 +240,4 @@ func TestOwnServerIsNamed(t *testing.T) {
 			t.Errorf("%+v, %s:%d at %v: got %v, want %v", tt.own, tt.host, tt.port, tt.resolved, got, tt.want)
 		}
 	}
-}
-
-func FuzzParse(f *testing.F) {
-	for _, family := range hostileURLs {
-		for _, raw := range family.urls {
-			f.Add(raw)
-		}
-	}
-	f.Add("https://bücher.example:8443/ü?x")
-	r := target.Rules{AllowedPorts: target.DefaultPorts()}
-	f.Fuzz(func(t *testing.T, raw string) {
-		_ = target.Display(raw)
-		u, err := target.Parse(raw, r)
-		if err != nil {
-			if !u.IsZero() {
-				t.Errorf("%q: got a URL with its refusal", raw)
-			}
-			return
-		}
-		if _, err := target.ParseSaved(raw, r); err != nil {
-			t.Errorf("%q: saved but not attempted: %v", raw, err)
-		}
-		if u.Scheme() != "https" || len(u.Reveal()) > target.MaxLength || u.String() != target.Display(raw) {
-			t.Errorf("%q: got %s, shown as %s", raw, u.Reveal(), target.Display(raw))
-		}
-		if addr, err := netip.ParseAddr(u.Host()); err == nil && !target.Public(addr) {
-			t.Errorf("%q: got address %s, which is not public", raw, addr)
-		}
-		// The client's parser must see the same host and port as this one.
-		if again, err := target.Parse(u.Reveal(), r); err != nil || again.Reveal() != u.Reveal() {
-			t.Errorf("%q: %s parses to %s, %v", raw, u.Reveal(), again.Reveal(), err)
-		}
-		parsed, err := url.Parse(u.Reveal())
-		if err != nil || parsed.Hostname() != u.Host() || parsed.User != nil || parsed.Fragment != "" {
-			t.Errorf("%q: net/url reads %s as %v, %v", raw, u.Reveal(), parsed, err)
-		}
-	})
 }
