@@ -63,7 +63,9 @@ func dialled(t *testing.T, transport *http.Transport, text string) (address stri
 func FuzzParse(f *testing.F) {
 	for _, family := range hostileURLs {
 		for _, raw := range family.urls {
-			f.Add(raw)
+			if len(raw) <= 2*target.MaxLength { // Longer ones only slow the engine down.
+				f.Add(raw)
+			}
 		}
 	}
 	for _, family := range families(f) {
