@@ -94,9 +94,7 @@ func (t *transport) newPool(key poolKey) *http.Transport {
 	// stalled one with another.
 	pool.Protocols.SetHTTP1(true)
 	if o.Proxy != nil {
-		// The proxy is the operator's, and it alone connects to receivers.
-		pool.Proxy = http.ProxyURL(o.Proxy)
-		pool.DialContext = (&net.Dialer{Timeout: key.timeout}).DialContext
+		useProxy(pool, o.Proxy, key)
 	}
 	return pool
 }
@@ -143,9 +141,11 @@ func (t *transport) transmit(ctx context.Context, req *http.Request, timeout tim
 	var connected atomic.Bool
 	deadline, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	deadline = httptrace.WithClientTrace(deadline, &httptrace.ClientTrace{
-		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
-	})
+	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }}
+	if t.options.Proxy != nil {
+		deadline = watchTunnel(deadline, trace, poolKey{req.URL.Scheme, timeout}, t.options.Proxy)
+	}
+	deadline = httptrace.WithClientTrace(deadline, trace)
 	var result outcome
 	// RoundTrip instead of a client: it follows no redirect and wraps no
 	// error in one that quotes the URL.
