@@ -35,6 +35,7 @@ func (runCommand) Run(ctx context.Context, p program) error {
 	log := hclog.New(&hclog.LoggerOptions{
 		Level: settings.LogLevel, JSONFormat: settings.LogFormat == env.LogJSON, Output: p.stderr,
 	})
+	takeStandardLog(log)
 	for _, warning := range warnings {
 		log.Warn(warning)
 	}
