@@ -51,6 +51,9 @@
 //   - Memory is bounded whatever the backlog: so many deliveries are held as
 //     the slots can use soon, and so many waits; other waits are spent in the
 //     table.
+//   - What a receiver can make us hold is bounded: 16 KiB of headers, of a body
+//     its first KiB, a TLS session of 32 KiB; and so is the time, from the
+//     look-up of its name to the last byte, whatever it does meanwhile.
 //   - A webhook's own headers stand beside ours, and can replace none of them.
 //   - Neither a secret, nor the value of a header, nor the path of a URL is
 //     logged, nor part of an error.

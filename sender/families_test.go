@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -58,6 +59,9 @@ func TestDialerRefusesFamilies(t *testing.T) {
 				}
 				// As after a second look-up: the first one lied.
 				conn, err := newGuard(o, answering(four)).dial("https", o.Timeout)(t.Context(), "tcp", net.JoinHostPort(addr.String(), "443"))
+				if addr.Is6() && errors.Is(err, syscall.EAFNOSUPPORT) {
+					continue // A machine without IPv6 gets no further.
+				}
 				if !errors.Is(err, errNotAllowed) || err.Error() != errNotAllowed.Error() {
 					t.Errorf("%s when dialled: got %v, %v, want the one text", addr, conn, err)
 				}

@@ -14,6 +14,7 @@
 // Invariants:
 //
 //   - A URL prints as scheme and host: the path of a chat webhook is a secret.
-//   - An unspecified or a multicast address is refused whatever is allowed.
+//   - An unspecified or a multicast address is refused whatever is allowed, and
+//     so is an IPv6 one that carries an IPv4 one which is not public.
 //   - What Parse accepts, ParseSaved accepts.
 package target
