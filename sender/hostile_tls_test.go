@@ -103,11 +103,11 @@ func TestBadHandshakes(t *testing.T) {
 			_, _ = io.WriteString(c, "220 mail.example ESMTP\r\n")
 			_, _ = io.Copy(io.Discard, c)
 		}, ample, "the receiver does not speak TLS on this port"},
-		{"nothing", func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }, brief, "no connection within 400ms"},
+		{"nothing", func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }, brief, "no connection within 1s"},
 		{"half a record", func(c net.Conn) {
 			_, _ = c.Write([]byte{22, 3, 3, 0x40})
 			_, _ = io.Copy(io.Discard, c)
-		}, brief, "no connection within 400ms"},
+		}, brief, "no connection within 1s"},
 		{"dripped record", func(c net.Conn) {
 			_, err := c.Write([]byte{22, 3, 3, 0x40, 0, 2})
 			ticker := time.NewTicker(20 * time.Millisecond)
@@ -116,7 +116,7 @@ func TestBadHandshakes(t *testing.T) {
 				<-ticker.C
 				_, err = c.Write([]byte{0})
 			}
-		}, brief, "no connection within 400ms"},
+		}, brief, "no connection within 1s"},
 		{"endless records without content", func(c net.Conn) {
 			for {
 				if _, err := c.Write([]byte{21, 3, 3, 0, 2, 1, 41}); err != nil {

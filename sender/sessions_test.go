@@ -39,7 +39,7 @@ func TestSessions(t *testing.T) {
 			if test.ticket != 0 {
 				config.WrapSession = func(tls.ConnectionState, *tls.SessionState) ([]byte, error) { return make([]byte, test.ticket), nil }
 			}
-			address := listenConfig(t, config, says(ok+"Content-Length: 0\r\n\r\n"))
+			address := listenConfig(t, config, says(ok+"Connection: close\r\nContent-Length: 0\r\n\r\n"))
 			for range 2 {
 				if got := post(t, transport, "https://"+address+"/", ample); got.status != 200 {
 					t.Fatalf("got %+v, want 200", got)
