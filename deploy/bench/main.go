@@ -1,7 +1,7 @@
 // Command bench measures the sidecar on this machine, beside real engines and
 // loopback receivers, and prints what it saw beside what was promised.
 //
-//	go run ./deploy/bench send        # 10,000 deliveries, some receivers failing or slow
+//	go run ./deploy/bench send        # rate, latency, slow and failing neighbours, a backlog, 10,000 webhooks; -h for flags
 //	go run ./deploy/bench evaluate    # ticks of a small installation and of grown ones; -h for flags
 //
 // Everything a measurement needs runs on the same cores as what is measured:

@@ -3,163 +3,123 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
+	"slices"
+	"strings"
 	"time"
-
-	"github.com/jackc/pgx/v5/pgxpool"
-
-	"plausible-webhooks/config/schema"
-	"plausible-webhooks/deploy/devstack/sidecar"
-	"plausible-webhooks/deploy/devstack/stack"
 )
 
-// The measurement that was ordered: 10,000 deliveries at once.
-const (
-	sendSites           = 1_000
-	sendWebhooksPerSite = 10
-	sendDeliveries      = sendSites * sendWebhooksPerSite
-	sendPromise         = 30 * time.Second
-	sendPromised        = 95.0            // Per cent delivered within sendPromise.
-	sendLimit           = 3 * time.Minute // What is not delivered by then counts as never.
+// sendParts are what can be measured of sending, in the order in which it is.
+var sendParts = []struct {
+	name, what string
+	measure    func(context.Context, *sendBed) ([]promise, error)
+}{
+	{"rate", "Deliveries per second beside a bare net/http loop: as many at once, same receiver, body and signatures (in process)", measureRate},
+	{"single", "One delivery at a time, from the return of its commit to the receiver (in process)", measureSingle},
+	{"slow", "A healthy webhook beside slow and hanging ones, one delivery at a time (in process)", measureSlow},
+	{"failing", "A webhook that fails every delivery but the good ones (in process)", measureFailing},
+	{"backlog", "A backlog of a million (the built program)", measureBacklog},
+	{"fanout", "10,000 webhooks, one delivery each, from the row in ClickHouse on; some fail, some are slow (the built program)", measureFanout},
+}
 
-	// settleTime lets the second of the triggers' start pass: rows of that
-	// second do not count for them.
-	settleTime = 3 * time.Second
-)
+// sendOptions say what is measured.
+type sendOptions struct {
+	only       []string
+	cpuProfile string
+	deliveries int // Of the rate.
+	backlog    int
+}
 
-// benchSend runs the whole path: one event for each of a thousand sites goes
-// into ClickHouse with one insert, the built program evaluates and sends, and
-// the clock of each delivery runs from the end of that insert to the first
-// answer with a 2xx.
+func parseSend(args []string) (o sendOptions, err error) {
+	var names []string
+	for _, part := range sendParts {
+		names = append(names, part.name)
+	}
+	flags := flag.NewFlagSet("send", flag.ContinueOnError)
+	only := flags.String("only", strings.Join(names, ","), "`parts` to measure")
+	flags.StringVar(&o.cpuProfile, "cpuprofile", "", "`file` for a CPU profile of the rate to one webhook")
+	flags.IntVar(&o.deliveries, "deliveries", rateDeliveries, "`deliveries` of each rate; promises are made for the default")
+	flags.IntVar(&o.backlog, "backlog", backlogDeliveries, "`deliveries` of the backlog; promises are made for the default")
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	if flags.NArg() > 0 {
+		return o, fmt.Errorf("%q is no flag", flags.Arg(0))
+	}
+	for name := range strings.SplitSeq(*only, ",") {
+		name = strings.TrimSpace(name)
+		if !slices.Contains(names, name) {
+			return o, fmt.Errorf("%q is no part, there are %s", name, strings.Join(names, ", "))
+		}
+		o.only = append(o.only, name)
+	}
+	if o.deliveries < 1 || o.backlog < 1 {
+		return o, errors.New("there must be deliveries to send")
+	}
+	return o, nil
+}
+
+// benchSend measures sending part by part, and prints each part when it is
+// done. Its error names every promise that was not kept.
 func benchSend(ctx context.Context, args []string) (err error) {
-	if len(args) > 0 {
-		return fmt.Errorf("send: %q is no flag; it has none", args[0])
+	o, err := parseSend(args)
+	if errors.Is(err, flag.ErrHelp) {
+		return nil
 	}
-	dir, err := os.MkdirTemp("", "plausible-webhooks-bench-")
-	if err != nil {
-		return fmt.Errorf("make a folder: %w", err)
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-
-	postgres, err := stack.StartPostgres(ctx, stack.PostgresOptions{})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, postgres.Stop()) }()
-	database, err := postgres.CreateDatabase(ctx, "plausible_db", stack.V32)
+	bed, err := newSendBed(ctx, o)
 	if err != nil {
 		return err
 	}
-	clickhouse, err := stack.StartClickHouse(ctx, stack.ClickHouseOptions{Profile: stack.ProfileCE})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, clickhouse.Stop()) }()
-	events, err := clickhouse.CreateDatabase(ctx, "plausible_events_db")
-	if err != nil {
-		return err
-	}
-	receivers, err := startReceivers()
-	if err != nil {
-		return err
-	}
-	defer receivers.stop()
-	caFile, err := receivers.caFile(dir)
-	if err != nil {
-		return err
-	}
-	db, err := pgxpool.New(ctx, database)
-	if err != nil {
-		return fmt.Errorf("connect to PostgreSQL: %w", err)
-	}
-	defer db.Close()
-	sites, err := seedWebhooks(ctx, db, receivers.url())
-	if err != nil {
-		return err
-	}
-
-	binary, err := sidecar.Build(ctx, dir)
-	if err != nil {
-		return err
-	}
-	log, err := os.Create(filepath.Join(dir, "sidecar.log"))
-	if err != nil {
-		return fmt.Errorf("open the sidecar's log: %w", err)
-	}
-	defer func() { _ = log.Close() }()
-	process, err := sidecar.Start(binary, append(os.Environ(),
-		"DATABASE_URL="+database, "CLICKHOUSE_DATABASE_URL="+events, "BASE_URL=https://plausible.example.com",
-		"WEBHOOKS_PLAUSIBLE_URL=http://127.0.0.1:9", // Nobody there; nothing here needs the page.
-		"SECRET_KEY_BASE=bench-only-bench-only-bench-only-bench-only-bench-only-bench-only",
-		"WEBHOOKS_CA_FILE="+caFile, "WEBHOOKS_ALLOWED_TARGETS=127.0.0.0/8",
-	), log)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, process.Stop()) }()
-	readyCtx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	if err := process.Ready(readyCtx); err != nil {
-		return err
-	}
-	select {
-	case <-time.After(settleTime):
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-
-	fmt.Printf("%d events into ClickHouse, each completing a goal that %d webhooks wait for\n", sendSites, sendWebhooksPerSite)
-	begun, err := insertCompletions(ctx, events, sites)
-	if err != nil {
-		return err
-	}
-	waitCtx, cancelWait := context.WithTimeout(ctx, sendLimit)
-	defer cancelWait()
-	receivers.waitFor(waitCtx, process.Exited())
-	return reportSend(ctx, db, begun, receivers, process.PID())
-}
-
-// seedWebhooks makes the sites, their goals, webhooks and triggers, and
-// returns the site ids.
-func seedWebhooks(ctx context.Context, db *pgxpool.Pool, url string) ([]uint64, error) {
-	conn, err := db.Acquire(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("connect to PostgreSQL: %w", err)
-	}
-	defer conn.Release()
-	if _, err := schema.Migrate(ctx, conn.Conn()); err != nil {
-		return nil, err
-	}
-	var sites []uint64
-	for i := range sendSites {
-		site, err := stack.AddSite(ctx, conn, stack.Site{Domain: fmt.Sprintf("site-%04d.example", i)})
+	defer func() { err = errors.Join(err, bed.close()) }()
+	var broken []error
+	for _, part := range sendParts {
+		if !slices.Contains(o.only, part.name) {
+			continue
+		}
+		began := time.Now()
+		bed.part = part.name
+		promises, err := part.measure(ctx, bed)
 		if err != nil {
-			return nil, err
+			// What was measured before is worth knowing.
+			return errors.Join(fmt.Errorf("%s: %w", part.name, err), errors.Join(broken...))
 		}
-		if _, err := stack.AddGoal(ctx, conn, site, stack.Goal{EventName: "Signup"}); err != nil {
-			return nil, err
+		fmt.Printf("\n%s; took %s\n\n", part.what, spell(time.Since(began)))
+		for _, p := range promises {
+			p.print()
+			if p.broken {
+				broken = append(broken, fmt.Errorf("%s: %s is %s, promised is %s", part.name, p.what, p.value, p.wanted))
+			}
 		}
-		sites = append(sites, uint64(site))
 	}
-	if _, err := conn.Exec(ctx, `with hooks as (
-			insert into plausible_webhooks.webhooks (site_id, name, url)
-			select s.id, 'Receiver ' || n, $1 || s.id * $2 + n
-			from sites s cross join generate_series(0, $2 - 1) n returning id)
-		insert into plausible_webhooks.webhook_triggers (webhook_id, type) select id, 'goal.completed' from hooks`,
-		url, sendWebhooksPerSite); err != nil {
-		return nil, fmt.Errorf("insert webhooks and triggers: %w", err)
-	}
-	return sites, nil
+	fmt.Println()
+	return errors.Join(broken...)
 }
 
-// insertCompletions returns the moment from which the rows were there.
-func insertCompletions(ctx context.Context, database string, sites []uint64) (time.Time, error) {
-	rows := make([]stack.Event, len(sites))
-	for i, site := range sites {
-		rows[i] = stack.Event{SiteID: site, Name: "Signup", Timestamp: time.Now()}
+// promise is a figure and what was promised of it; nothing, of one that only
+// explains others.
+type promise struct {
+	what, value string
+	wanted      string
+	broken      bool
+}
+
+func (p promise) print() {
+	verdict := ""
+	switch {
+	case p.broken:
+		verdict = "MISSED"
+	case p.wanted != "":
+		verdict = "kept"
 	}
-	err := stack.InsertEvents(ctx, database, rows)
-	return time.Now(), err
+	fmt.Println(strings.TrimRight(fmt.Sprintf("  %-58s %22s   %-14s %s", p.what, p.value, p.wanted, verdict), " "))
+}
+
+// tell shows progress, apart from the figures.
+func (b *sendBed) tell(format string, values ...any) {
+	fmt.Fprintf(os.Stderr, b.part+": "+format+"\n", values...)
 }

@@ -194,6 +194,17 @@ func (p *Postgres) URL(database string) string {
 	return u.String()
 }
 
+// PID is the process id of the server, the parent of its connections', for
+// measurements; 0 for somebody else's.
+func (p *Postgres) PID() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.process == nil {
+		return 0
+	}
+	return p.process.cmd.Process.Pid
+}
+
 // Port returns the TCP port, which a restart keeps.
 func (p *Postgres) Port() int { return p.port }
 

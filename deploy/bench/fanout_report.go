@@ -9,9 +9,9 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// reportSend prints the table, and returns an error where the promise was not
-// kept or the log does not tell the whole story.
-func reportSend(ctx context.Context, db *pgxpool.Pool, begun time.Time, r *receivers, pid int) error {
+// fanoutPromises are those of the whole path, and what else the log and the
+// receivers tell of it.
+func fanoutPromises(ctx context.Context, db *pgxpool.Pool, begun time.Time, r *receivers, pid int) ([]promise, error) {
 	r.mu.Lock()
 	requests := r.requests
 	var latencies []time.Duration
@@ -25,41 +25,45 @@ func reportSend(ctx context.Context, db *pgxpool.Pool, begun time.Time, r *recei
 
 	delivered, pending, attempts, err := settled(ctx, db)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	fmt.Printf("\n%-38s %10d\n", "deliveries wanted", sendDeliveries)
-	fmt.Printf("%-38s %10d\n", "received with a 2xx", len(latencies))
-	fmt.Printf("%-38s %9.2f%%   promised %.0f%%\n", "within 30 s of the row in ClickHouse", percent, sendPromised)
+	list := []promise{
+		{what: "deliveries wanted", value: grouped(sendDeliveries)},
+		{what: "received with a 2xx", value: grouped(len(latencies))},
+		{
+			what: "within 30 s of the row in ClickHouse", value: fmt.Sprintf("%.2f %%", percent),
+			wanted: fmt.Sprintf(">= %.0f %%", sendPromised), broken: percent < sendPromised,
+		},
+	}
 	if len(latencies) > 0 {
 		for _, q := range []struct {
 			name string
 			at   float64
-		}{{"p50", 0.50}, {"p95", 0.95}, {"p99", 0.99}, {"max", 1}} {
-			fmt.Printf("%-38s %10s\n", q.name, quantile(latencies, q.at).Round(time.Millisecond))
+		}{{"p50", 0.50}, {"p95", 0.95}, {"p99", 0.99}, {"most", 1}} {
+			list = append(list, promise{what: "row to receipt, " + q.name, value: spell(quantile(latencies, q.at))})
 		}
 		last := latencies[len(latencies)-1]
-		fmt.Printf("%-38s %10.0f\n", "deliveries per second, to the last", float64(len(latencies))/last.Seconds())
+		list = append(list, promise{what: "deliveries per second, to the last", value: grouped(int(float64(len(latencies)) / last.Seconds()))})
 	}
-	if err := reportStages(ctx, db, begun); err != nil {
-		return err
+	stages, err := fanoutStages(ctx, db, begun)
+	if err != nil {
+		return nil, err
 	}
-	fmt.Printf("%-38s %10d\n", "requests that receivers saw", requests)
-	fmt.Printf("%-38s %10d\n", "attempts in the log", attempts)
-	fmt.Printf("%-38s %10d\n", "delivered in the log", delivered)
-	fmt.Printf("%-38s %10d\n", "still pending in the log", pending)
-	fmt.Printf("%-38s %10s\n\n", "resident memory of the sidecar", residentMemory(pid))
-	switch {
-	case percent < sendPromised:
-		return fmt.Errorf("%.2f%% were delivered within %s, promised are %.0f%%", percent, sendPromise, sendPromised)
-	case attempts < requests:
-		return fmt.Errorf("receivers saw %d requests, the log has %d attempts", requests, attempts)
-	}
-	return nil
+	return append(append(list, stages...),
+		promise{what: "requests that receivers saw", value: grouped(requests)},
+		promise{
+			what: "attempts in the log", value: grouped(attempts),
+			wanted: "no fewer", broken: attempts < requests,
+		},
+		promise{what: "delivered in the log", value: grouped(delivered)},
+		promise{what: "still pending in the log", value: grouped(pending)},
+		promise{what: "resident memory, at the end / at most", value: residentMemory(pid)},
+	), nil
 }
 
-// reportStages tells where the time went: until the evaluator had queued the
+// fanoutStages tell where the time went: until the evaluator had queued the
 // deliveries, and from there until their first attempts.
-func reportStages(ctx context.Context, db *pgxpool.Pool, begun time.Time) error {
+func fanoutStages(ctx context.Context, db *pgxpool.Pool, begun time.Time) ([]promise, error) {
 	var first, last, sent time.Time
 	var p50, p95 float64
 	if err := db.QueryRow(ctx, `select min(d.inserted_at), max(d.inserted_at), min(a.started_at),
@@ -67,13 +71,16 @@ func reportStages(ctx context.Context, db *pgxpool.Pool, begun time.Time) error 
 			percentile_cont(0.95) within group (order by extract(epoch from a.started_at - d.inserted_at))
 		from plausible_webhooks.webhook_deliveries d
 		join plausible_webhooks.webhook_delivery_attempts a on a.delivery_id = d.id and a.attempt = 1`).Scan(&first, &last, &sent, &p50, &p95); err != nil {
-		return fmt.Errorf("measure the stages: %w", err)
+		return nil, fmt.Errorf("measure the stages: %w", err)
 	}
-	fmt.Printf("%-38s %10s, last %s\n", "queued after the row, first", first.Sub(begun).Round(time.Millisecond), last.Sub(begun).Round(time.Millisecond))
-	fmt.Printf("%-38s %10s\n", "very first attempt after the row", sent.Sub(begun).Round(time.Millisecond))
-	fmt.Printf("%-38s %9.3fs, p95 %.3fs\n", "first attempt after being queued, p50", p50, p95)
-	return nil
+	return []promise{
+		{what: "queued after the row, first / last", value: spell(first.Sub(begun)) + " / " + spell(last.Sub(begun))},
+		{what: "very first attempt after the row", value: spell(sent.Sub(begun))},
+		{what: "queued to first attempt, p50 / p95", value: spell(seconds(p50)) + " / " + spell(seconds(p95))},
+	}, nil
 }
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
 // settled waits a little for the records of the last answers, then counts.
 func settled(ctx context.Context, db *pgxpool.Pool) (delivered, pending, attempts int, err error) {
@@ -104,5 +111,5 @@ func residentMemory(pid int) string {
 	if err != nil {
 		return "unknown"
 	}
-	return fmt.Sprintf("%d kB, at most %d kB", use.Now>>10, use.Peak>>10)
+	return mebibytes(use.Now) + " / " + mebibytes(use.Peak)
 }
