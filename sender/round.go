@@ -40,7 +40,8 @@ type round struct {
 	}
 
 	verdict  verdict
-	released bool // The row is finished, or given back already.
+	ended    time.Time // The last attempt; the wait before the next counts from it.
+	released bool      // The row is finished, or given back already.
 	waiting  bool
 }
 
@@ -57,7 +58,9 @@ func (r *round) run() {
 		RetryWaitMax: r.options.RetryWaitMax,
 		RetryMax:     r.options.Retries, // An upper bound: the verdict ends a round that was resumed.
 		CheckRetry:   r.checkRetry,
-		Backoff:      func(_, _ time.Duration, _ int, _ *http.Response) time.Duration { return r.verdict.wait },
+		Backoff: func(_, _ time.Duration, _ int, _ *http.Response) time.Duration {
+			return r.verdict.wait - time.Since(r.ended)
+		},
 		PrepareRetry: func(*http.Request) error { return r.stop.Err() },
 		ErrorHandler: retryablehttp.PassthroughErrorHandler,
 	}
@@ -92,6 +95,7 @@ func (r *round) RoundTrip(request *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.ended = time.Now()
 	if !result.cut {
 		r.delivery.roundAttempts++
 	}

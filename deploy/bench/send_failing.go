@@ -55,7 +55,11 @@ func measureFailing(ctx context.Context, b *sendBed) (_ []promise, err error) {
 			err = errors.Join(err, stop())
 		}
 	}()
-	b.tell("%d deliveries that fail, and a good one each %s", failingDeliveries, goodEvery)
+	b.tell("%d deliveries that fail, and then a good one each %s", failingDeliveries, goodEvery)
+	// The good ones are to meet the waits, not the queue of first attempts.
+	if err := w.until(ctx, failingDeliveries, `select count(*) from plausible_webhooks.webhook_deliveries where attempts > 0`); err != nil {
+		return nil, err
+	}
 	good, err := w.goodOnes(ctx, hooks[0])
 	if err != nil {
 		return nil, err
