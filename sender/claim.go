@@ -26,7 +26,13 @@ with recursive queue (webhook_id, step) as (
   select (select d.webhook_id from plausible_webhooks.webhook_deliveries d
           where d.status = 'pending' and d.webhook_id > queue.webhook_id order by d.webhook_id limit 1), queue.step + 1
   from queue where queue.webhook_id is not null and queue.step < $2
-)
+)` + candidateSQL
+
+// dueOfSQL tells the same of the webhooks $1.
+const dueOfSQL = `
+with queue as (select unnest($1::bigint[]) as webhook_id)` + candidateSQL
+
+const candidateSQL = `
 select h.id, h.format, h.secret, nullif(h.headers, '{}')::text, h.enabled and exists (
   select from plausible_webhooks.webhook_deliveries d
   where d.webhook_id = h.id and d.status = 'pending' and d.next_attempt_at <= now()
@@ -63,21 +69,23 @@ from picked p where d.id = p.id
 returning d.id, d.webhook_id, d.event_type, d.format, d.payload, d.attempts, d.round_attempts, d.failed_rounds`
 
 // claimSoon is claim within the time of a statement.
-func (s *Sender) claimSoon(ctx context.Context) (claimed []*delivery, more, end bool, err error) {
+func (s *Sender) claimSoon(ctx context.Context, only []int64) (claimed []*delivery, again bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.statementLimit())
 	defer cancel()
-	return s.claim(ctx)
+	return s.claim(ctx, only)
 }
 
 // claim takes what is due of some webhooks, as far as there is room, and
-// returns it. More tells that there is or may be more than that; at the end,
-// that all webhooks have had their turn.
-func (s *Sender) claim(ctx context.Context) (claimed []*delivery, more, end bool, err error) {
-	webhooks, last, err := s.due(ctx)
+// returns it: of those given, or of those whose turn it is. Again tells that
+// there are webhooks that have not had their turn, or can have another.
+func (s *Sender) claim(ctx context.Context, only []int64) (claimed []*delivery, again bool, err error) {
+	webhooks, last, err := s.due(ctx, only)
 	if err != nil {
-		return nil, false, true, err
+		return nil, false, err
 	}
-	end = last == 0
+	if only == nil {
+		s.cursor = last
+	}
 	allowed, more := s.held.room(webhooks)
 	var ids []int64
 	var most []int
@@ -86,26 +94,22 @@ func (s *Sender) claim(ctx context.Context) (claimed []*delivery, more, end bool
 			ids, most = append(ids, webhooks[i]), append(most, n)
 		}
 	}
-	s.cursor = last
 	if len(ids) == 0 {
-		return nil, more, end, nil
+		return nil, last != 0, nil
 	}
 	rows, err := s.options.DB.Query(ctx, claimSQL, ids, most, s.lease, s.held.lapsing(time.Now().Add(-s.statementLimit())))
 	if err != nil {
-		return nil, false, true, fmt.Errorf("claim deliveries: %w", err)
+		return nil, false, fmt.Errorf("claim deliveries: %w", err)
 	}
 	claimed, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (*delivery, error) {
 		var d delivery
 		return &d, row.Scan(&d.id, &d.webhook, &d.event, &d.format, &d.payload, &d.attempts, &d.roundAttempts, &d.failedRounds)
 	})
 	if err != nil {
-		return nil, false, true, fmt.Errorf("claim deliveries: %w", err)
+		return nil, false, fmt.Errorf("claim deliveries: %w", err)
 	}
-	total := 0
-	for _, n := range most {
-		total += n
-	}
-	return claimed, more || len(claimed) == total, end, nil
+	s.held.add(ids, most, claimed)
+	return claimed, last != 0 || more && len(claimed) > 0, nil
 }
 
 // candidate is a webhook that has something pending.
@@ -119,9 +123,13 @@ type candidate struct {
 
 // due returns webhooks with something due whose secret can sign and whose
 // headers can be sent, and the id after which the next look begins: zero, from
-// the start.
-func (s *Sender) due(ctx context.Context) (webhooks []int64, last int64, err error) {
-	rows, err := s.options.DB.Query(ctx, dueSQL, s.cursor, webhooksPerLook)
+// the start. With only, it looks at no others.
+func (s *Sender) due(ctx context.Context, only []int64) (webhooks []int64, last int64, err error) {
+	sql, values := dueSQL, []any{s.cursor, webhooksPerLook}
+	if only != nil {
+		sql, values = dueOfSQL, []any{only}
+	}
+	rows, err := s.options.DB.Query(ctx, sql, values...)
 	if err != nil {
 		return nil, 0, fmt.Errorf("look for due deliveries: %w", err)
 	}
@@ -141,7 +149,7 @@ func (s *Sender) due(ctx context.Context) (webhooks []int64, last int64, err err
 			return nil, 0, err
 		}
 	}
-	if len(found) == webhooksPerLook {
+	if only == nil && len(found) == webhooksPerLook {
 		last = found[len(found)-1].id
 	}
 	return webhooks, last, nil

@@ -1,6 +1,7 @@
 package sender
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -31,91 +32,137 @@ const (
 )
 
 // held keeps count of the claimed deliveries, so that memory stays bounded and
-// no webhook's backlog fills it.
+// no webhook's backlog fills it. It has more claimed as soon as there is room
+// for what it has turned away.
 type held struct {
 	limit         int // Deliveries that want a slot or have one, in all.
-	unprovenLimit int // Those of webhooks that are not proven, together.
+	unprovenLimit int // Those of webhooks that are not proven, together,
+	doubtfulLimit int // and of doubtful ones: so that new webhooks have room as well.
 	perWebhook    int // Those of one webhook; of one that is not proven, only as
 	perUnproven   int // many as it can try soon: all of them may hang.
-	isProven      func(webhook int64) bool
+	standing      func(webhook int64) standing
+	look          func(webhook int64) // Has the queue of one webhook looked at,
+	lookAll       func()              // or that of all.
 
 	mu         sync.Mutex
 	deliveries map[uuid.UUID]*delivery
 	flights    map[uuid.UUID]*flight // Those of them that are on their way.
 	renewed    time.Time             // When claims were last renewed.
 
-	ready   map[int64]int // By webhook: want a slot or have one.
+	ready   map[int64]int      // By webhook: want a slot or have one.
+	short   map[int64]struct{} // Of those, which had or may have more due than was claimed.
+	crowded bool               // The bounds of all left some webhook without.
 	total   int
 	waiting int
 }
 
-func newHeld(o Options, isProven func(int64) bool) *held {
+func newHeld(o Options, standing func(webhook int64) standing, look func(webhook int64), lookAll func()) *held {
 	limit := max(4*o.Concurrency, 64)
 	return &held{
 		limit:         limit,
 		unprovenLimit: limit - limit/4,
+		doubtfulLimit: limit / 2,
 		perWebhook:    min(claimsPerSlot*o.ConcurrencyPerWebhook, limit/2),
 		perUnproven:   min(2*o.ConcurrencyPerWebhook, limit/2),
-		isProven:      isProven,
+		standing:      standing,
+		look:          look,
+		lookAll:       lookAll,
 		deliveries:    make(map[uuid.UUID]*delivery),
 		flights:       make(map[uuid.UUID]*flight),
 		ready:         make(map[int64]int),
+		short:         make(map[int64]struct{}),
+	}
+}
+
+// limitOf is how many deliveries of one webhook may be ready.
+func (h *held) limitOf(st standing) int {
+	if st == proven {
+		return h.perWebhook
+	}
+	return h.perUnproven
+}
+
+// budget is how many deliveries more may be ready, of all webhooks and of those
+// of a standing.
+type budget struct{ all, unproven, doubtful int }
+
+func (b budget) of(st standing) int {
+	switch st {
+	case proven:
+		return b.all
+	case doubtful:
+		return min(b.all, b.unproven, b.doubtful)
+	default:
+		return min(b.all, b.unproven)
+	}
+}
+
+func (b *budget) spend(st standing, n int) {
+	b.all -= n
+	if st != proven {
+		b.unproven -= n
+	}
+	if st == doubtful {
+		b.doubtful -= n
 	}
 }
 
 // room returns how many more deliveries may be claimed of each webhook, in the
-// same order, and whether the bounds left some webhook without.
-func (h *held) room(webhooks []int64) (allowed []int, short bool) {
-	proven := make(map[int64]bool, len(webhooks))
-	for _, w := range webhooks {
-		proven[w] = h.isProven(w)
-	}
+// same order. Again tells that some could have more in another turn.
+func (h *held) room(webhooks []int64) (allowed []int, again bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	left, unprovenLeft := h.limit-h.total, h.unprovenLimit
+	left := budget{h.limit, h.unprovenLimit, h.doubtfulLimit}
 	for w, n := range h.ready {
-		if known, asked := proven[w]; asked && known || !asked && h.isProven(w) {
-			continue
-		}
-		unprovenLeft -= n
+		left.spend(h.standing(w), n)
 	}
-	// Small shares in many turns, so that the first webhooks do not take all.
-	share := max(left/max(len(webhooks), 1), 1)
+	// Small shares in many turns, so that the first webhooks do not take all,
+	// and whoever holds least comes first.
+	share := max(left.all/max(len(webhooks), 1), 1)
+	order := make([]int, len(webhooks))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return h.ready[webhooks[a]] - h.ready[webhooks[b]] })
 	allowed = make([]int, len(webhooks))
-	for i, w := range webhooks {
-		limit := h.perUnproven
-		if proven[w] {
-			limit = h.perWebhook
-		}
+	for _, i := range order {
+		w := webhooks[i]
+		st := h.standing(w)
+		limit := h.limitOf(st)
+		want := limit - h.ready[w]
 		// Fetching one by one would cost a query for each; half a load is
 		// fetched at once.
-		want := limit - h.ready[w]
 		if want < (limit+1)/2 {
-			short = true
+			h.short[w] = struct{}{}
 			continue
 		}
-		want = min(want, share, left)
-		if !proven[w] {
-			want = min(want, unprovenLeft)
-		}
-		if want <= 0 {
-			short = true
+		can := min(want, left.of(st))
+		if can <= 0 {
+			h.crowded = true
 			continue
 		}
-		allowed[i] = want
-		left -= want
-		if !proven[w] {
-			unprovenLeft -= want
-		}
+		allowed[i] = min(can, share)
+		again = again || can > share
+		left.spend(st, allowed[i])
 	}
-	return allowed, short
+	return allowed, again
 }
 
-func (h *held) add(d *delivery) {
+// add takes in what was claimed of webhooks of which so much was allowed.
+func (h *held) add(webhooks []int64, allowed []int, claimed []*delivery) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.deliveries[d.id] = d
-	h.count(d.webhook, 1)
+	got := make(map[int64]int, len(webhooks))
+	for _, d := range claimed {
+		h.deliveries[d.id] = d
+		h.count(d.webhook, 1)
+		got[d.webhook]++
+	}
+	for i, w := range webhooks {
+		if got[w] > 0 && got[w] == allowed[i] {
+			h.short[w] = struct{}{}
+		}
+	}
 }
 
 func (h *held) count(webhook int64, n int) {
@@ -125,20 +172,28 @@ func (h *held) count(webhook int64, n int) {
 	}
 }
 
-// drop forgets a delivery that was ready. It reports whether that is a moment
-// to claim more: at least half of its webhook's load is gone, or half of all.
-func (h *held) drop(d *delivery) (claim bool) {
-	limit := h.perUnproven
-	if h.isProven(d.webhook) {
-		limit = h.perWebhook
+// leave counts a delivery out that was ready, and has more claimed where that
+// is the moment: half of its webhook's load is gone, or half of all.
+func (h *held) leave(webhook int64) {
+	h.count(webhook, -1)
+	if _, short := h.short[webhook]; short && h.ready[webhook] <= h.limitOf(h.standing(webhook))/2 {
+		delete(h.short, webhook)
+		h.look(webhook)
 	}
+	if h.crowded && h.total <= h.limit/2 {
+		h.crowded = false
+		h.lookAll()
+	}
+}
+
+// drop forgets a delivery that was ready.
+func (h *held) drop(d *delivery) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.deliveries[d.id] == d { // Given back, it may have been claimed again already.
 		delete(h.deliveries, d.id)
 	}
-	h.count(d.webhook, -1)
-	return h.ready[d.webhook] <= limit/2 || h.total <= h.limit/2
+	h.leave(d.webhook)
 }
 
 // beginWait reports whether a wait may be spent in memory; the delivery is
@@ -150,7 +205,7 @@ func (h *held) beginWait(d *delivery) bool {
 		return false
 	}
 	h.waiting++
-	h.count(d.webhook, -1)
+	h.leave(d.webhook)
 	return true
 }
 

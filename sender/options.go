@@ -19,7 +19,7 @@ import (
 // Options are what a Sender depends on. DB and Rules must be set; start from
 // Defaults for the numbers (deploy/REFERENCE.md section 1).
 type Options struct {
-	DB *pgxpool.Pool // Migrated; a handful of connections is enough.
+	DB *pgxpool.Pool // Migrated; a handful of connections is enough, besides one to listen.
 
 	Keys  secret.Keyring     // Opens and seals webhooks' secrets; may be empty.
 	Rules target.Rules       // Where webhooks may point.
@@ -42,8 +42,8 @@ type Options struct {
 	Version string       // For the User-Agent.
 	Logger  hclog.Logger // Nil: nothing is logged.
 
-	// PollInterval is how often the queue is looked at without being woken; a
-	// row that others insert waits for this at most.
+	// PollInterval is how often the queue is looked at without being woken: for
+	// rows whose time has come, and where the database's notices do not arrive.
 	PollInterval time.Duration
 
 	Random io.Reader        // For new secrets; nil: crypto/rand.

@@ -35,17 +35,19 @@ const freshRound = `status = 'pending', round_attempts = 0, failed_rounds = 0,
 
 // Resend has a delivery sent again, with the same id and payload. One that
 // waits for its next attempt goes out now. The errors wrap ErrNotFound,
-// ErrInFlight and ErrDisabled; a paused webhook's delivery waits for it. Call
-// Sender.Wake afterwards where there is one.
+// ErrInFlight and ErrDisabled; a paused webhook's delivery waits for it.
 func Resend(ctx context.Context, db Database, id string) error {
 	parsed, err := parseID(id)
 	if err != nil {
 		return err
 	}
-	done, err := db.Exec(ctx, `update plausible_webhooks.webhook_deliveries d set `+freshRound+`
-		from plausible_webhooks.webhooks h
-		where d.id = $1 and h.id = d.webhook_id and h.disabled_reason is null
-		  and (d.status <> 'pending' or d.claimed_until is null or d.claimed_until <= now())`, parsed)
+	done, err := db.Exec(ctx, `with again as (
+			update plausible_webhooks.webhook_deliveries d set `+freshRound+`
+			from plausible_webhooks.webhooks h
+			where d.id = $1 and h.id = d.webhook_id and h.disabled_reason is null
+			  and (d.status <> 'pending' or d.claimed_until is null or d.claimed_until <= now())
+			returning d.webhook_id)
+		select pg_notify($2, webhook_id::text) from again`, parsed, dueChannel)
 	if err != nil {
 		return fmt.Errorf("resend delivery %s: %w", id, err)
 	}
@@ -87,8 +89,11 @@ func ResendSince(ctx context.Context, db Database, webhook int64, since time.Tim
 	case err != nil:
 		return 0, err
 	}
-	done, err := db.Exec(ctx, `update plausible_webhooks.webhook_deliveries d set `+freshRound+`
-		where d.webhook_id = $1 and d.inserted_at >= $2 and d.status = any ($3)`, webhook, since, statuses)
+	done, err := db.Exec(ctx, `with again as (
+			update plausible_webhooks.webhook_deliveries d set `+freshRound+`
+			where d.webhook_id = $1 and d.inserted_at >= $2 and d.status = any ($3)
+			returning d.webhook_id)
+		select pg_notify($4, webhook_id::text) from again`, webhook, since, statuses, dueChannel) // Equal notices are sent once.
 	if err != nil {
 		return 0, fmt.Errorf("resend deliveries of webhook %d: %w", webhook, err)
 	}

@@ -53,9 +53,9 @@ type Sender struct {
 	results  *batch[result, struct{}]
 	releases *batch[beginning, struct{}]
 
-	wake   chan struct{} // Somebody inserted a delivery.
-	freed  chan struct{} // There is room to claim more.
-	cursor int64         // The webhook after which the next look at the queue begins.
+	wake    chan struct{} // Somebody inserted deliveries of any webhooks,
+	noticed *noticed      // or of those.
+	cursor  int64         // The webhook after which the next look at the queue begins.
 
 	suspects *suspects
 	searched time.Time // When the log was last searched for suspects.
@@ -83,12 +83,12 @@ func New(o Options) *Sender {
 		slots:     newSlots(o.Concurrency, o.ConcurrencyPerWebhook),
 		suspects:  newSuspects(),
 		wake:      make(chan struct{}, 1),
-		freed:     make(chan struct{}, 1),
 		killed:    make(chan struct{}),
 
 		mostFinished: mostFinished,
 	}
-	s.held = newHeld(o, s.slots.isProven)
+	s.noticed = newNoticed(s.Wake)
+	s.held = newHeld(o, s.slots.standingOf, s.noticed.add, s.Wake)
 	s.secrets = newBatch(false, limited(s, s.storeSecrets))
 	s.begins = newBatch(false, limited(s, s.beginAll))
 	s.results = newBatch(true, limited(s, s.recordAll))
@@ -148,6 +148,7 @@ func (s *Sender) Run(ctx context.Context) error {
 		case <-finished:
 		}
 	})
+	background.Go(func() { s.keepListening(stop) })
 	background.Go(func() { s.every(hard, finished, s.lease/renewalsPerLease, s.renew) })
 	background.Go(func() { s.every(stop, finished, settleInterval, s.settle) })
 	background.Go(func() { s.every(stop, finished, failingInterval, s.disableFailing) })
@@ -174,9 +175,10 @@ func (s *Sender) Run(ctx context.Context) error {
 func (s *Sender) claimLoop(stop, hard, writes context.Context, deliveries *sync.WaitGroup) {
 	poll := time.NewTicker(s.options.PollInterval)
 	defer poll.Stop()
-	away := false // So that a database that is away is reported once.
+	away := false    // So that a database that is away is reported once.
+	var only []int64 // Nil: all webhooks have their turn.
 	for {
-		claimed, more, end, err := s.claimSoon(stop)
+		claimed, again, err := s.claimSoon(stop, only)
 		switch {
 		case stop.Err() != nil:
 		case err != nil && !away:
@@ -187,22 +189,19 @@ func (s *Sender) claimLoop(stop, hard, writes context.Context, deliveries *sync.
 			away = false
 		}
 		for _, d := range claimed {
-			s.held.add(d)
 			deliveries.Go(func() { s.deliver(stop, hard, writes, d) })
 		}
-		if !end || len(claimed) > 0 && more {
-			continue
+		if again {
+			continue // With the same ones, or with those after the cursor.
 		}
-		var freed <-chan struct{}
-		if more {
-			freed = s.freed
-		}
+		only = nil
 		select {
 		case <-stop.Done():
 			return
 		case <-poll.C:
 		case <-s.wake:
-		case <-freed:
+		case <-s.noticed.some:
+			only = s.noticed.take()
 		}
 	}
 }
@@ -234,9 +233,7 @@ func (s *Sender) deliver(stop, hard, writes context.Context, d *delivery) {
 			s.log.Error("webhook answered 410 Gone and could not be disabled; the next 410 will", "webhook", d.webhook, "error", err)
 		}
 	}
-	if s.held.drop(d) {
-		signal(s.freed)
-	}
+	s.held.drop(d)
 }
 
 // every does something at once and then at each interval, until ctx ends or

@@ -189,10 +189,12 @@ func (s *slots) grant() {
 	}
 }
 
-// isProven reports whether a webhook's last attempt succeeded within a second.
-func (s *slots) isProven(webhook int64) bool {
+// standingOf is what a webhook's last attempt has shown.
+func (s *slots) standingOf(webhook int64) standing {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	w := s.webhooks[webhook]
-	return w != nil && w.standing == proven
+	if w := s.webhooks[webhook]; w != nil {
+		return w.standing
+	}
+	return untried
 }
