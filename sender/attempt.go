@@ -134,6 +134,9 @@ func (s *Sender) compose(ctx context.Context, request *http.Request, d *delivery
 // logAttempt tells people what happened, without the path of the URL. What a
 // receiver did is a warning only when it keeps a delivery from arriving.
 func (s *Sender) logAttempt(d *delivery, hook *webhook, result outcome) {
+	if result.succeeded() && !s.log.IsDebug() {
+		return // The common case, and nothing to put together.
+	}
 	fields := []any{"webhook", d.webhook, "target", target.Display(hook.url), "delivery", d.id, "event", d.event,
 		"attempt", d.attempts, "duration", result.duration.Round(time.Millisecond).String()}
 	if result.answered {

@@ -16,7 +16,9 @@ const (
 
 // cancelSQL cancels what will not be sent: of webhooks that the system
 // disabled at once, of paused ones after their patience. In batches, and
-// around rows that others write at the moment, so that nobody waits for it.
+// around rows that others write at the moment, so that nobody waits for it. One
+// bound on the time, so that the index of what is due finds them: the backlog
+// of a paused webhook may be long.
 const cancelSQL = `
 update plausible_webhooks.webhook_deliveries d
 set status = 'cancelled', finished_at = now(), next_attempt_at = null, claimed_until = null, last_error = p.reason
@@ -28,7 +30,7 @@ from (
   cross join lateral (
     select id from plausible_webhooks.webhook_deliveries
     where webhook_id = h.id and status = 'pending'
-      and (h.disabled_reason is not null or next_attempt_at < now() - $1::interval)
+      and next_attempt_at < case when h.disabled_reason is null then now() - $1::interval else 'infinity' end
     order by next_attempt_at limit $2
     for update skip locked
   ) found

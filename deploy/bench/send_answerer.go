@@ -130,6 +130,24 @@ func (a *answerer) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
+// seen waits until so many requests have arrived since the start.
+func (a *answerer) seen(ctx context.Context, requests int64) error {
+	deadline := time.NewTimer(patience)
+	defer deadline.Stop()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for a.requests.Load() < requests {
+		select {
+		case <-tick.C:
+		case <-deadline.C:
+			return fmt.Errorf("%d requests are missing after %s", requests-a.requests.Load(), patience)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
 // arrivals hands receipts at one path over, one by one.
 type arrivals struct {
 	a    *answerer

@@ -139,6 +139,10 @@ func sendRate(ctx context.Context, b *sendBed, name string, n, webhooks, perWebh
 		if stop, err = w.run(ctx, func(o *sender.Options) { o.ConcurrencyPerWebhook = perWebhook }); err != nil {
 			return err
 		}
+		// Looking into the queue would be a load of its own.
+		if err := b.receiver.seen(ctx, seen+int64(n)); err != nil {
+			return err
+		}
 		return w.until(ctx, 0, `select case when exists (select from plausible_webhooks.webhook_deliveries where status = 'pending') then 1 else 0 end`)
 	})
 	if stop != nil {

@@ -92,17 +92,8 @@ func besideNeighbours(ctx context.Context, b *sendBed, path string, neighbours, 
 	}
 	o := sender.Defaults()
 	inFlight := int64(min(neighbours*o.ConcurrencyPerWebhook, o.Concurrency/2))
-	deadline := time.After(patience)
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for b.receiver.requests.Load()-seen < inFlight {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			return nil, nil, errors.New("the neighbours' attempts do not arrive")
-		case <-ctx.Done():
-			return nil, nil, ctx.Err()
-		}
+	if err := b.receiver.seen(ctx, seen+inFlight); err != nil {
+		return nil, nil, err
 	}
 	beside, err = w.oneByOne(ctx, healthy[0], "/ok/1", healthyDeliveries)
 	return quiet, beside, err
