@@ -70,6 +70,9 @@ func (c addWebhook) Run(ctx context.Context, p program) error {
 		if err != nil {
 			return err
 		}
+		if c.Format == "" {
+			p.suggestFormat(w)
+		}
 		if c.JSON {
 			return p.printJSON(withSecret(w, shown))
 		}

@@ -65,6 +65,9 @@ func (c updateWebhook) Run(ctx context.Context, p program) error {
 		if err != nil {
 			return err
 		}
+		if c.URL != nil && c.Format == nil {
+			p.suggestFormat(w)
+		}
 		if c.JSON {
 			return p.printJSON(toJSON(w))
 		}

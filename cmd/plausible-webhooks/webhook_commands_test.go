@@ -169,3 +169,25 @@ func TestWebhookTestWithoutASidecar(t *testing.T) {
 	s.run("webhook", "update", "1", "--disable").want(t, exitDone, "paused")
 	s.run("webhook", "test", "1").want(t, exitFailed, "webhook update 1 --enable")
 }
+
+func TestTheFormatOfAChatServiceIsSuggested(t *testing.T) {
+	s := newShell(t)
+	const slack, hint = "https://hooks.slack.com/services/T0/secret-path", "hint: hooks.slack.com takes format slack, and the webhook's is standard: plausible-webhooks webhook update 1 --format slack\n"
+	added := s.run("webhook", "add", "--url", slack, "--json")
+	added.want(t, exitDone)
+	if added.stderr != hint || decode(t, added.stdout)["format"] != "standard" {
+		t.Errorf("got %q and %s; want the hint and what was asked for", added.stderr, added.stdout)
+	}
+	s.run("webhook", "update", "1", "--url", hookURL).want(t, exitDone)
+	if moved := s.run("webhook", "update", "1", "--url", slack); moved.stderr != hint {
+		t.Errorf("moved there: got %q; want the hint", moved.stderr)
+	}
+	for _, line := range [][]string{
+		{"update", "1", "--format", "slack"}, {"update", "1", "--url", slack}, {"update", "1", "--name", "x"},
+		{"add", "--url", slack, "--format", "standard"}, {"add", "--url", hookURL}, {"add", "--url", slack, "--format", "slack"},
+	} {
+		if r := s.run(append([]string{"webhook"}, line...)...); r.code != exitDone || r.stderr != "" {
+			t.Errorf("%v: %d, %q; want no hint", line, r.code, r.stderr)
+		}
+	}
+}

@@ -255,8 +255,17 @@ func (l *loading) instance(s *Settings, in inputs) {
 	if err != nil && !l.mistakes.about("WEBHOOKS_ALLOWED_TARGETS") && !l.mistakes.about("WEBHOOKS_ALLOWED_PORTS") {
 		l.mistake("WEBHOOKS_URL", "a URL that webhooks may call; "+err.Error())
 	}
-	if in.Secret.Empty() && in.Format.Signed() {
-		l.mistake("WEBHOOKS_SECRET", "a secret to sign with, since WEBHOOKS_FORMAT is standard (`openssl rand -hex 32` makes one); a chat service needs its own format instead")
+	suggested, known := event.SuggestFormat(address.Host())
+	_, chosen := l.values["WEBHOOKS_FORMAT"]
+	instead := "a chat service needs its own format instead"
+	if known && !chosen {
+		instead = fmt.Sprintf("%s needs none but WEBHOOKS_FORMAT=%s", address.Host(), suggested)
+	}
+	switch {
+	case in.Secret.Empty() && in.Format.Signed():
+		l.mistake("WEBHOOKS_SECRET", "a secret to sign with, since WEBHOOKS_FORMAT is standard (`openssl rand -hex 32` makes one); "+instead)
+	case known && !chosen:
+		l.warnings = append(l.warnings, fmt.Sprintf("WEBHOOKS_FORMAT is not set, and standard is not what %s takes: set WEBHOOKS_FORMAT=%s", address.Host(), suggested))
 	}
 	s.Instance = Instance{URL: address, Secret: in.Secret, Format: in.Format, Events: in.Events}
 }

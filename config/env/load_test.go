@@ -149,6 +149,8 @@ func TestMistakes(t *testing.T) {
 		{"WEBHOOKS_SECRET_KEY=hidden", `WEBHOOKS_SECRET_KEY: got a value that is not shown, want base64 of 32 bytes`},
 		{"WEBHOOKS_SECRET=hidden", `WEBHOOKS_SECRET: got a value that is not shown, want whsec_ and the base64 of 24 to 64 bytes, or 16 to 256 printable characters; it has 6 characters`},
 		{"WEBHOOKS_URL=https://hooks.example.com/hidden", `WEBHOOKS_SECRET: got nothing, want a secret to sign with, since WEBHOOKS_FORMAT is standard`},
+		{"WEBHOOKS_URL=https://hooks.slack.com/hidden", "WEBHOOKS_SECRET: got nothing, want a secret to sign with, since WEBHOOKS_FORMAT is standard (`openssl rand -hex 32` makes one); hooks.slack.com needs none but WEBHOOKS_FORMAT=slack"},
+		{"WEBHOOKS_URL=https://hooks.slack.com/hidden WEBHOOKS_FORMAT=standard", "WEBHOOKS_SECRET: got nothing, want a secret to sign with, since WEBHOOKS_FORMAT is standard (`openssl rand -hex 32` makes one); a chat service needs its own format instead"},
 		{"WEBHOOKS_URL=http://hooks.example.com/hidden WEBHOOKS_FORMAT=slack", `WEBHOOKS_URL: got a URL of http://hooks.example.com, want a URL that webhooks may call; the URL must begin with https://`},
 		{"WEBHOOKS_FORMAT=Slack", `WEBHOOKS_FORMAT: got "Slack", want standard, slack, discord, teams, googlechat, telegram or ntfy`},
 		{"WEBHOOKS_EVENTS=webhook.test", `WEBHOOKS_EVENTS: got "webhook.test", want event types separated by commas, out of traffic.spike, traffic.spike.ended, traffic.drop, traffic.drop.ended or goal.completed`},
@@ -333,5 +335,18 @@ func TestVariablesAreThoseOfTheContract(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("variables (-want +got):\n%s", diff)
+	}
+}
+
+func TestTheFormatOfAChatServiceIsSuggested(t *testing.T) {
+	const url, key = "WEBHOOKS_URL=https://ntfy.example.com/topic", "WEBHOOKS_SECRET=correct horse battery"
+	_, warnings, err := env.Load(source(baseURL, url, key))
+	if err != nil || len(warnings) != 1 || warnings[0] != "WEBHOOKS_FORMAT is not set, and standard is not what ntfy.example.com takes: set WEBHOOKS_FORMAT=ntfy" {
+		t.Errorf("got %q, %v; want the suggestion", warnings, err)
+	}
+	for _, chosen := range []string{"standard", "ntfy", "slack"} {
+		if _, warnings, err = env.Load(source(baseURL, url, key, "WEBHOOKS_FORMAT="+chosen)); err != nil || len(warnings) != 0 {
+			t.Errorf("%s was chosen: got %q, %v; want no more", chosen, warnings, err)
+		}
 	}
 }
