@@ -22,10 +22,10 @@ func disarm(s string) string {
 			break
 		}
 		next := runes[i+1]
-		word := unicode.IsLetter(next) || unicode.IsDigit(next)
+		word := unicode.IsLetter(next) || unicode.IsDigit(next) || next > unicode.MaxASCII && !unicode.IsSpace(next)
 		switch {
-		case r == '@' && !unicode.IsSpace(next),
-			r == '.' && word,
+		case (r == '@' || r == '＠') && !unicode.IsSpace(next),
+			dot(r) && word,
 			r == ':' && next == '/',
 			r == ']' && (next == '(' || next == '[' || next == ':'):
 			b.WriteString(zeroWidth)
@@ -33,6 +33,10 @@ func disarm(s string) string {
 	}
 	return b.String()
 }
+
+// dot reports the full stops that take part in host names: those of East Asian
+// scripts too, which browsers read as one (UTS #46).
+func dot(r rune) bool { return r == '.' || r == '。' || r == '．' || r == '｡' }
 
 // disarmTelegram also breaks commands, hashtags and cashtags, which Telegram
 // makes clickable although no parse mode is set.

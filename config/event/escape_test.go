@@ -15,6 +15,8 @@ func TestEscapesAreThoseOfEachService(t *testing.T) {
 		{"/docs/**", "/docs/∗∗", `/docs/\*\*`, "/docs/∗∗", "/" + z + "docs/" + z + "**", "/docs/**"},
 		{"@all a@b @ c", "@" + z + "all a@" + z + "b @ c", "@" + z + "all a@" + z + "b @ c", "@" + z + "all a@" + z + "b @ c", "@" + z + "all a@" + z + "b @ c", "@" + z + "all a@" + z + "b @ c"},
 		{"x.com. 3.5", "x." + z + "com. 3." + z + "5", "x." + z + "com. 3." + z + "5", "x." + z + "com. 3." + z + "5", "x." + z + "com. 3." + z + "5", "x." + z + "com. 3." + z + "5"},
+		{"x。com ＠all", "x。" + z + "com ＠" + z + "all", "x。" + z + "com ＠" + z + "all", "x。" + z + "com ＠" + z + "all", "x。" + z + "com ＠" + z + "all", "x。" + z + "com ＠" + z + "all"},
+		{"x.\ufe0fcom", "x." + z + "\ufe0fcom", "x." + z + "\ufe0fcom", "x." + z + "\ufe0fcom", "x." + z + "\ufe0fcom", "x." + z + "\ufe0fcom"},
 		{"[a](b)", "[a]" + z + "(b)", `\[a\]` + z + `\(b\)`, "[a]" + z + "(b)", "[a]" + z + "(b)", "[a]" + z + "(b)"},
 		{`\*`, `\∗`, `\\\*`, `\∗`, `\*`, `\*`},
 		{"#1 $5", "#1 $5", `\#1 $5`, "#1 $5", "#" + z + "1 $" + z + "5", "#1 $5"},

@@ -14,24 +14,54 @@ const nameRunes = 100
 
 // name makes text that others chose fit for one line of a message: control
 // and formatting characters become spaces (a direction override would turn
-// the rest of the line around), white space collapses, and what is too long
-// is cut between runes.
+// the rest of the line around), what cannot be seen goes, white space
+// collapses, and what is too long is cut between runes.
 func name(s string) string {
-	s = strings.Map(func(r rune) rune {
-		switch {
-		case r == '\u200c' || r == '\u200d':
-			return r // Joiners: part of Persian spelling and of emoji.
-		case unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co):
-			return ' '
-		default:
-			return r
-		}
-	}, strings.ToValidUTF8(s, "\uFFFD"))
-	s = strings.Join(strings.Fields(s), " ")
+	s = strings.Map(visible, strings.ToValidUTF8(s, "\uFFFD"))
+	s = strings.Join(strings.Fields(joined(s)), " ")
 	if s == "" {
 		return "(none)"
 	}
 	return cut(s, nameRunes)
+}
+
+// visible replaces what is no character that a reader sees.
+func visible(r rune) rune {
+	switch {
+	case joiner(r), r == '\ufe0e', r == '\ufe0f':
+		return r // Joiners are seen to later; the others choose between text and emoji.
+	case unicode.In(r, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point):
+		return -1
+	case r == '\u2800': // A Braille pattern without dots, which is no space to unicode.
+		return ' '
+	case unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co):
+		return ' '
+	default:
+		return r
+	}
+}
+
+// joiner reports the two characters of no width that belong to the spelling of
+// Persian and of Indian languages, and to emoji.
+func joiner(r rune) bool { return r == '\u200c' || r == '\u200d' }
+
+// joined drops joiners but between two characters outside ASCII: elsewhere they
+// only hide from a reader, and from escapes, what two characters make together.
+func joined(s string) string {
+	if !strings.ContainsFunc(s, joiner) {
+		return s
+	}
+	runes := []rune(s)
+	joins := func(i int) bool {
+		return i >= 0 && i < len(runes) && runes[i] > unicode.MaxASCII && !joiner(runes[i]) && !unicode.IsSpace(runes[i])
+	}
+	var b strings.Builder
+	for i, r := range runes {
+		if !joiner(r) || joins(i-1) && joins(i+1) {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
 }
 
 // cut shortens s to at most limit runes, the last of them an ellipsis where

@@ -59,14 +59,23 @@ func TestPeriodsNameTheirDateOnceWhereTheyCan(t *testing.T) {
 
 func TestNamesAreMadeFitForOneLine(t *testing.T) {
 	tests := map[string]string{
-		"":                       "(none)",
-		" \t\n":                  "(none)",
-		"a\r\nb\x00c\x1b[31m":    "a b c [31m",
-		"safe\u202egnp.exe":      "safe gnp.exe",
-		"bad \xff utf8":          "bad \uFFFD utf8",
-		"👩\u200d💻":               "👩\u200d💻",
-		strings.Repeat("ü", 101): strings.Repeat("ü", 99) + "…",
-		strings.Repeat("ü", 100): strings.Repeat("ü", 100),
+		"":                          "(none)",
+		" \t\n":                     "(none)",
+		"a\r\nb\x00c\x1b[31m":       "a b c [31m",
+		"safe\u202egnp.exe":         "safe gnp.exe",
+		"bad \xff utf8":             "bad \uFFFD utf8",
+		"👩\u200d💻":                  "👩\u200d💻",
+		"❤\ufe0f\u200d🔥":            "❤\ufe0f\u200d🔥",
+		"می\u200cخواهم":             "می\u200cخواهم",
+		"@\u200deveryone":           "@everyone",
+		"evil.\u200cexample":        "evil.example",
+		"\u200da\u200c\u200d\u200c": "a",
+		"é\u200d\u200dé":            "éé",
+		"\u3164\u115f\u034f\u2800":  "(none)",
+		"a\u3164b\U000e0101c":       "abc",
+		"tag\U000e0041 \ufeffx":     "tag x",
+		strings.Repeat("ü", 101):    strings.Repeat("ü", 99) + "…",
+		strings.Repeat("ü", 100):    strings.Repeat("ü", 100),
 	}
 	for given, want := range tests {
 		got := name(given)
