@@ -87,10 +87,12 @@ func escapeGoogleChat(s string) string {
 	return angles.Replace(plainUnderscores(lookalike.Replace(disarm(s))))
 }
 
-// Discord takes a backslash before any ASCII punctuation.
+// Discord takes a backslash before any ASCII punctuation. Parentheses act after
+// a bracket only, and notifications of some clients show the backslashes, so
+// that they are left alone.
 var discordPunctuation = strings.NewReplacer(
 	`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "~", `\~`, "|", `\|`,
-	"<", `\<`, ">", `\>`, "[", `\[`, "]", `\]`, "(", `\(`, ")", `\)`, "#", `\#`,
+	"<", `\<`, ">", `\>`, "[", `\[`, "]", `\]`, "#", `\#`,
 )
 
 func escapeDiscord(s string) string { return discordPunctuation.Replace(disarm(s)) }

@@ -17,7 +17,7 @@ func TestEscapesAreThoseOfEachService(t *testing.T) {
 		{"x.com. 3.5", "x." + z + "com. 3." + z + "5", "x." + z + "com. 3." + z + "5", "x." + z + "com. 3." + z + "5", "x." + z + "com. 3." + z + "5", "x." + z + "com. 3." + z + "5"},
 		{"x。com ＠all", "x。" + z + "com ＠" + z + "all", "x。" + z + "com ＠" + z + "all", "x。" + z + "com ＠" + z + "all", "x。" + z + "com ＠" + z + "all", "x。" + z + "com ＠" + z + "all"},
 		{"x.\ufe0fcom", "x." + z + "\ufe0fcom", "x." + z + "\ufe0fcom", "x." + z + "\ufe0fcom", "x." + z + "\ufe0fcom", "x." + z + "\ufe0fcom"},
-		{"[a](b)", "[a]" + z + "(b)", `\[a\]` + z + `\(b\)`, "[a]" + z + "(b)", "[a]" + z + "(b)", "[a]" + z + "(b)"},
+		{"[a](b)", "[a]" + z + "(b)", `\[a\]` + z + `(b)`, "[a]" + z + "(b)", "[a]" + z + "(b)", "[a]" + z + "(b)"},
 		{`\*`, `\∗`, `\\\*`, `\∗`, `\*`, `\*`},
 		{"#1 $5", "#1 $5", `\#1 $5`, "#1 $5", "#" + z + "1 $" + z + "5", "#1 $5"},
 	}
