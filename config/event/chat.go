@@ -13,7 +13,7 @@ const (
 	discordContent  = 2000  // Webhook content, characters.
 	discordBody     = 4096  // Embed description, characters.
 	teamsBytes      = 28000 // Message with its card: "approximately 28 KB".
-	googleChatBytes = 32000 // Message with text and cards.
+	googleChatUnits = 4096  // Text; a whole message may have 32,000 bytes, so twice as many in JSON.
 	telegramUnits   = 4096  // sendMessage text, counted in UTF-16 code units.
 	ntfyBytes       = 4096  // Longer bodies turn into an attachment.
 )
@@ -83,8 +83,7 @@ func googleChat(m message) (string, error) {
 	return encode(struct {
 		Text string `json:"text"`
 	}{
-		// Half of the limit, for JSON may write one byte as two.
-		lines("*"+escapeGoogleChat(m.headline)+"*", escaped(m.facts, escapeGoogleChat), angleLink(m.link), googleChatBytes/2, bytesOf),
+		lines("*"+escapeGoogleChat(m.headline)+"*", escaped(m.facts, escapeGoogleChat), angleLink(m.link), googleChatUnits, utf16Units),
 	})
 }
 
