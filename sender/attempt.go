@@ -126,6 +126,12 @@ func (s *Sender) compose(ctx context.Context, request *http.Request, d *delivery
 	if err != nil {
 		return nil, errors.New("the URL is not usable") // Parse's own error quotes it.
 	}
+	// ntfy prefers a header to the URL's query, and whoever wrote that chose.
+	for name := range address.Query() {
+		if event.OfNtfy(name) {
+			header.Del(name)
+		}
+	}
 	out := request.WithContext(ctx)
 	out.URL, out.Host, out.Header = address, "", header
 	return out, nil

@@ -34,6 +34,9 @@ func (m message) headers(version string, at time.Time, secrets []secret.Text) (h
 		"Webhook-Id":        {m.id},
 		"Webhook-Timestamp": {timestamp},
 	}
+	for name, value := range event.Headers(m.format, event.Type(m.event), string(m.payload)) {
+		header.Set(name, value)
+	}
 	if !m.format.Signed() {
 		return header, nil
 	}

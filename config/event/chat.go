@@ -135,7 +135,3 @@ func telegram(m message) (string, error) {
 		preview{Disabled: true},
 	})
 }
-
-func ntfy(m message) string {
-	return lines(disarm(m.headline), escaped(m.facts, disarm), m.link, ntfyBytes, bytesOf)
-}
