@@ -59,6 +59,14 @@ func events() map[string]event.Event {
 			Origin: traffic(1000, 10800), Episode: episode(12*time.Hour, 2), CurrentVisitors: 12345, WindowSeconds: 10800,
 			DashboardURL: dashboard(true),
 		},
+		"spike-hostile": event.SpikeData{
+			Origin: traffic(100, 300), Episode: episode(0, 1), CurrentVisitors: 132, WindowSeconds: 300,
+			TopSources: []event.Count{{Name: "@everyone <!channel> <@U1>", Visitors: 3}, {Name: "[free](https://evil.example/x)", Visitors: 2}, {Name: "*a* _b_ ~c~ `d` ||e||", Visitors: 1}},
+			TopPages: []event.Count{
+				{Name: "/a\r\nTop pages: b\u202ec\u200bd\u3164e", Visitors: 3}, {Name: "/evil.example/#tag?$TAG&x=<y>", Visitors: 2}, {Name: "/" + strings.Repeat("long-", 30), Visitors: 1},
+			},
+			DashboardURL: dashboard(true),
+		},
 		"spike-ended": event.SpikeEndedData{
 			Origin: traffic(100, 300), Episode: episode(125*time.Minute, 1), Reason: event.Recovered,
 			CurrentVisitors: new(1), PeakVisitors: 187, DurationSeconds: 7500, DashboardURL: dashboard(true),
@@ -162,10 +170,23 @@ func TestRenderedBodiesAreThoseOfTheGoldenFiles(t *testing.T) {
 	}
 }
 
+func TestEveryTypeHasItsGoldenFiles(t *testing.T) {
+	told := map[event.Type]bool{}
+	for _, e := range events() {
+		told[e.Type] = true
+	}
+	for _, typ := range event.Types() {
+		if !told[typ] {
+			t.Errorf("no golden file tells of %s", typ)
+		}
+	}
+}
+
 func TestHeadlines(t *testing.T) {
 	want := map[string]string{
 		"spike":               "132 visitors on example.com right now (threshold 100 in 5 minutes)",
 		"spike-again":         "12,345 visitors on example.com in the last 3 hours (threshold 1,000)",
+		"spike-hostile":       "132 visitors on example.com right now (threshold 100 in 5 minutes)",
 		"spike-ended":         "The traffic spike on example.com is over after 2 h 5 min",
 		"spike-ended-removed": "The traffic spike alert for example.com was closed after 1 min: its trigger was removed",
 		"drop":                "Only 3 visitors on example.com in the last 12 hours (threshold 10)",
