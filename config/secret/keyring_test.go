@@ -215,10 +215,8 @@ func FuzzOpen(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	sealed, err := r.Seal(plain, "webhooks", "secret", 7)
-	if err != nil {
-		f.Fatal(err)
-	}
+	// Each process that fuzzes must know the same ciphertext.
+	sealed := storedByFirstRelease[0]
 	for _, seed := range []string{"", "enc1:", "enc1:a:b", plain.Reveal(), sealed, sealed[:len(sealed)-4]} {
 		f.Add(seed)
 	}
