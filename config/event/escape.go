@@ -22,7 +22,7 @@ func disarm(s string) string {
 			break
 		}
 		next := runes[i+1]
-		word := unicode.IsLetter(next) || unicode.IsDigit(next) || next > unicode.MaxASCII && !unicode.IsSpace(next)
+		word := unicode.IsLetter(next) || unicode.IsDigit(next) || next == '_' || next > unicode.MaxASCII && !unicode.IsSpace(next)
 		switch {
 		case (r == '@' || r == '＠') && !unicode.IsSpace(next),
 			dot(r) && word,

@@ -80,7 +80,7 @@ func alive(text string) []string {
 		switch {
 		case r == '\n', r == '\u200b':
 		case (r == '\u200c' || r == '\u200d') && foreign(i-1) && foreign(i+1):
-		case unicode.In(r, unicode.C, unicode.Zl, unicode.Zp, unicode.Other_Default_Ignorable_Code_Point):
+		case unicode.In(r, unicode.Cc, unicode.Cf, unicode.Cs, unicode.Co, unicode.Zl, unicode.Zp, unicode.Other_Default_Ignorable_Code_Point, unicode.Noncharacter_Code_Point):
 			found = append(found, fmt.Sprintf("the character %U", r))
 		}
 	}

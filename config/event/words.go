@@ -30,7 +30,7 @@ func visible(r rune) rune {
 	switch {
 	case joiner(r), r == '\ufe0e', r == '\ufe0f':
 		return r // Joiners are seen to later; the others choose between text and emoji.
-	case unicode.In(r, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point):
+	case unicode.In(r, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point, unicode.Noncharacter_Code_Point):
 		return -1
 	case r == '\u2800': // A Braille pattern without dots, which is no space to unicode.
 		return ' '
