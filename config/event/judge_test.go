@@ -125,8 +125,9 @@ func units(s string) int { return len(utf16.Encode([]rune(s))) }
 
 // bold takes the marks off a headline.
 func bold(text, mark string) (string, error) {
-	inner, ok := strings.CutPrefix(text, mark)
-	if inner, ok = strings.CutSuffix(inner, mark); !ok {
+	inner, begins := strings.CutPrefix(text, mark)
+	inner, ends := strings.CutSuffix(inner, mark)
+	if !begins || !ends {
 		return "", fmt.Errorf("the headline is not bold: %q", text)
 	}
 	return inner, nil
