@@ -53,7 +53,8 @@ func disarmTelegram(s string) string {
 }
 
 // lookalike replaces the characters that Slack and Google Chat format with by
-// ones that look the same: neither service has an escape for them.
+// ones that look the same: neither service has an escape for them. Some of
+// those are letters to Unicode, so that disarm has to come after.
 var lookalike = strings.NewReplacer("*", "∗", "~", "∼", "`", "ˋ")
 
 // plainUnderscores replaces underscores at the edge of a word, where they
@@ -76,7 +77,7 @@ var slackEntities = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
 // escapeSlack follows Slack's rule that exactly &, < and > are escaped; that
 // also takes <!channel>, <@user> and <url|text> their meaning.
 func escapeSlack(s string) string {
-	return slackEntities.Replace(plainUnderscores(lookalike.Replace(disarm(s))))
+	return slackEntities.Replace(disarm(plainUnderscores(lookalike.Replace(s))))
 }
 
 // Google Chat decodes no entities, so angle brackets, which make <url|text>
@@ -84,7 +85,7 @@ func escapeSlack(s string) string {
 var angles = strings.NewReplacer("<", "‹", ">", "›")
 
 func escapeGoogleChat(s string) string {
-	return angles.Replace(plainUnderscores(lookalike.Replace(disarm(s))))
+	return angles.Replace(disarm(plainUnderscores(lookalike.Replace(s))))
 }
 
 // Discord takes a backslash before any ASCII punctuation. Parentheses act after

@@ -14,6 +14,7 @@ func TestEscapesAreThoseOfEachService(t *testing.T) {
 		{"_it_ a_", "ˍitˍ aˍ", `\_it\_ a\_`, "ˍitˍ aˍ", "_it_ a_", "_it_ a_"},
 		{"/docs/**", "/docs/∗∗", `/docs/\*\*`, "/docs/∗∗", "/" + z + "docs/" + z + "**", "/docs/**"},
 		{"@all a@b @ c", "@" + z + "all a@" + z + "b @ c", "@" + z + "all a@" + z + "b @ c", "@" + z + "all a@" + z + "b @ c", "@" + z + "all a@" + z + "b @ c", "@" + z + "all a@" + z + "b @ c"},
+		{"x.`y", "x." + z + "ˋy", "x.\\`y", "x." + z + "ˋy", "x.`y", "x.`y"},
 		{"x.com. 3.5", "x." + z + "com. 3." + z + "5", "x." + z + "com. 3." + z + "5", "x." + z + "com. 3." + z + "5", "x." + z + "com. 3." + z + "5", "x." + z + "com. 3." + z + "5"},
 		{"x。com ＠all", "x。" + z + "com ＠" + z + "all", "x。" + z + "com ＠" + z + "all", "x。" + z + "com ＠" + z + "all", "x。" + z + "com ＠" + z + "all", "x。" + z + "com ＠" + z + "all"},
 		{"x.\ufe0fcom", "x." + z + "\ufe0fcom", "x." + z + "\ufe0fcom", "x." + z + "\ufe0fcom", "x." + z + "\ufe0fcom", "x." + z + "\ufe0fcom"},

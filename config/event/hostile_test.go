@@ -18,7 +18,7 @@ var hostile = []string{
 	"![x](http://evil.example/x.png)", "https://evil.example/?a=b&c=d", "www.evil.example", "evil.example", "tg://resolve?domain=x",
 	"mailto:a@evil.example", "*bold*", "_it_", "~s~", "`c`", "```", "||spoiler||", "# big", "> quote", "\\", "\\@everyone", "/start", "#tag", "$TAG",
 	"evil.example/x", "https:/\u200devil.\u200dexample", "@\u200deveryone", "@\ufe0fhere", "＠channel", "evil。example", "evil.\ufe0fexample", "1.2.3.4:8080", "a@evil.example",
-	"<at>Everyone</at>", "<!subteam^S1>", "<!date^0^x^https://evil.example|y>", "<t:0:R>", ":tada:", "-# small", "* item", "\u2066x\u2069", "\u3164\u034f\u00ad", "e\u0301\u0301\u0301", "._0", "\ufffe\ufdd0",
+	"<at>Everyone</at>", "<!subteam^S1>", "<!date^0^x^https://evil.example|y>", "<t:0:R>", ":tada:", "-# small", "* item", "\u2066x\u2069", "\u3164\u034f\u00ad", "e\u0301\u0301\u0301", "._0", "0.`0", "0.*0", "\ufffe\ufdd0",
 	"=?utf-8?q?=0D=0AX:_y?=", `"quoted" \" and 'more'`, "(b) [a]", "]\u200d(https://evil.example)", "{{.Site}}", "%0aX: y", "é\u200dé", "می\u200cخواهم",
 	"a\nb", "a\r\nX-Header: 1", "\x00", "\x1b[31m", "\u202eevil", "\u2028", "\u200b", "&lt;!channel&gt;", "&", "\xff\xfe", "🏴\u200d☠️", "ünï",
 	strings.Repeat("x", 5000), strings.Repeat("😀", 3000), strings.Repeat("a.", 2000), strings.Repeat("\\_", 2000), strings.Repeat("&", 3000),
