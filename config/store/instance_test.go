@@ -168,3 +168,25 @@ func TestSeveralStartAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// The environment has the secret, so that a key which is lost costs nothing.
+func TestInstanceWebhookIsSealedAnewWithAChangedKey(t *testing.T) {
+	p := newPlace(t)
+	wanted := wantedInstance()
+	id := p.ensure(wanted, store.InstanceCreated)
+	changed := p.with(store.Options{Keys: keyring(t, otherKey), Targets: rules()})
+	if again, change, err := changed.EnsureInstance(t.Context(), wanted); err != nil || again != id || change != store.InstanceUpdated {
+		t.Errorf("EnsureInstance = %d, %q, %v; want webhook %d updated", again, change, err, id)
+	}
+	if unreadable, err := changed.UnreadableSecrets(t.Context()); err != nil || len(unreadable) != 0 {
+		t.Errorf("UnreadableSecrets = %+v, %v; want none", unreadable, err)
+	}
+	var previous *string
+	p.scan(&previous, "select previous_secret from plausible_webhooks.webhooks where id = $1", id)
+	if previous != nil {
+		t.Error("the same secret became the one before, too")
+	}
+	if _, change, err := changed.EnsureInstance(t.Context(), wanted); err != nil || change != store.InstanceUnchanged {
+		t.Errorf("a second start: %q, %v; want nothing to do", change, err)
+	}
+}
