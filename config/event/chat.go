@@ -12,7 +12,7 @@ const (
 	slackRunes      = 4000  // Recommended at most; Slack cuts after 40,000.
 	discordContent  = 2000  // Webhook content, characters.
 	discordBody     = 4096  // Embed description, characters.
-	teamsBytes      = 28000 // Message with its card: "approximately 28 KB".
+	teamsBytes      = 28000 // Message with its card, "approximately 28 KB", counted in UTF-16 by some of its doors.
 	googleChatUnits = 4096  // Text; a whole message may have 32,000 bytes, so twice as many in JSON.
 	telegramUnits   = 4096  // sendMessage text, counted in UTF-16 code units.
 	ntfyBytes       = 4096  // Longer bodies turn into an attachment.

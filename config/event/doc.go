@@ -9,11 +9,12 @@
 // Invariants:
 //
 //   - Render returns the exact bytes that are stored, signed and sent; the
-//     same event in the same format gives the same bytes.
+//     same event in the same format gives the same bytes. What else a request
+//     of a format carries (Headers) is read from them.
 //   - In a standard payload every key is present, null where it does not
 //     apply; lists are never null. deploy/payload.schema.json says the same.
 //   - Text that visitors or site owners choose (sources, pages, goals,
-//     domains) can neither mention people, nor make links or markup, nor carry
+//     domains, names of webhooks) can neither mention people, nor make links or markup, nor carry
 //     control characters in a chat message.
 //   - A chat message never exceeds the size that its service accepts.
 package event

@@ -42,14 +42,24 @@ type teamsAction struct {
 	URL   string `json:"url"`
 }
 
+// teams drops facts from the end where the message would be too large.
 func teams(m message) (string, error) {
+	for n := len(m.facts); ; n-- {
+		body, err := encode(teamsCardOf(m, m.facts[:n]))
+		if err != nil || n == 0 || 2*utf16Units(body) <= teamsBytes {
+			return body, err
+		}
+	}
+}
+
+func teamsCardOf(m message, facts []fact) teamsMessage {
 	headline := disarm(m.headline)
 	card := teamsCard{
 		Schema: "http://adaptivecards.io/schemas/adaptive-card.json", Type: "AdaptiveCard", Version: "1.4",
 		Body:    []teamsText{paragraph(teamsRun{Text: headline, Size: "Medium", Weight: "Bolder"})},
 		Actions: []teamsAction{},
 	}
-	for _, f := range m.facts {
+	for _, f := range facts {
 		card.Body = append(card.Body, paragraph(
 			teamsRun{Text: disarm(f.label) + ": ", Weight: "Bolder"},
 			teamsRun{Text: disarm(f.value)},
@@ -58,10 +68,10 @@ func teams(m message) (string, error) {
 	if m.link != "" {
 		card.Actions = append(card.Actions, teamsAction{Type: "Action.OpenUrl", Title: linkText, URL: m.link})
 	}
-	return encode(teamsMessage{
+	return teamsMessage{
 		Type: "message", Summary: headline,
 		Attachments: []teamsAttachment{{ContentType: "application/vnd.microsoft.card.adaptive", Content: card}},
-	})
+	}
 }
 
 func paragraph(runs ...teamsRun) teamsText {

@@ -102,3 +102,14 @@ func TestWhatDoesNotFitIsDroppedFromTheEndAndTheLinkLast(t *testing.T) {
 		}
 	}
 }
+
+func TestACardThatWouldBeTooLargeLosesFacts(t *testing.T) {
+	m := message{headline: "head", link: "https://plausible.example.com/x"}
+	for range 10 {
+		m.add("Label", strings.Repeat("x", 2000))
+	}
+	body, err := teams(m)
+	if err != nil || 2*utf16Units(body) > teamsBytes || strings.Count(body, "Label: ") != 6 || !strings.Contains(body, m.link) {
+		t.Errorf("got %d facts in %d units, %v; want as many as fit, and the link", strings.Count(body, "Label: "), utf16Units(body), err)
+	}
+}
