@@ -97,14 +97,10 @@ func (s *Sender) claim(ctx context.Context, only []int64) (claimed []*delivery, 
 	if len(ids) == 0 {
 		return nil, last != 0, nil
 	}
-	rows, err := s.options.DB.Query(ctx, claimSQL, ids, most, s.lease, s.held.lapsing(time.Now().Add(-s.statementLimit())))
-	if err != nil {
-		return nil, false, fmt.Errorf("claim deliveries: %w", err)
-	}
-	claimed, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (*delivery, error) {
+	claimed, err = byIndex(ctx, s.options.DB, func(row pgx.CollectableRow) (*delivery, error) {
 		var d delivery
 		return &d, row.Scan(&d.id, &d.webhook, &d.event, &d.format, &d.payload, &d.attempts, &d.roundAttempts, &d.failedRounds)
-	})
+	}, claimSQL, ids, most, s.lease, s.held.lapsing(time.Now().Add(-s.statementLimit())))
 	if err != nil {
 		return nil, false, fmt.Errorf("claim deliveries: %w", err)
 	}
@@ -129,13 +125,9 @@ func (s *Sender) due(ctx context.Context, only []int64) (webhooks []int64, last 
 	if only != nil {
 		sql, values = dueOfSQL, []any{only}
 	}
-	rows, err := s.options.DB.Query(ctx, sql, values...)
-	if err != nil {
-		return nil, 0, fmt.Errorf("look for due deliveries: %w", err)
-	}
-	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (c candidate, err error) {
+	found, err := byIndex(ctx, s.options.DB, func(row pgx.CollectableRow) (c candidate, err error) {
 		return c, row.Scan(&c.id, &c.format, &c.secret, &c.headers, &c.due)
-	})
+	}, sql, values...)
 	if err != nil {
 		return nil, 0, fmt.Errorf("look for due deliveries: %w", err)
 	}

@@ -56,22 +56,20 @@ func (s *Sender) beginAll(ctx context.Context, wanted []beginning) ([]*webhook, 
 	for i, w := range wanted {
 		ids[i], attempts[i], place[w.id] = w.id, w.attempt, i
 	}
-	rows, err := s.options.DB.Query(ctx, beginSQL, ids, attempts, s.lease)
+	type one struct {
+		id uuid.UUID
+		webhook
+	}
+	found, err := byIndex(ctx, s.options.DB, func(row pgx.CollectableRow) (*one, error) {
+		var o one
+		return &o, row.Scan(&o.id, &o.webhook.id, &o.url, &o.secret, &o.previous, &o.headers, &o.timeout)
+	}, beginSQL, ids, attempts, s.lease)
 	if err != nil {
 		return nil, fmt.Errorf("begin attempts: %w", err)
 	}
 	begun := make([]*webhook, len(wanted))
-	var (
-		id uuid.UUID
-		w  webhook
-	)
-	_, err = pgx.ForEachRow(rows, []any{&id, &w.id, &w.url, &w.secret, &w.previous, &w.headers, &w.timeout}, func() error {
-		mine := w
-		begun[place[id]] = &mine
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("begin attempts: %w", err)
+	for _, o := range found {
+		begun[place[o.id]] = &o.webhook
 	}
 	return begun, nil
 }
@@ -127,7 +125,7 @@ func (s *Sender) recordAll(ctx context.Context, results []result) ([]struct{}, e
 		statuses[i], waits[i] = r.verdict.status(), r.verdict.wait
 		roundAttempts[i], failedRounds[i], keep[i] = r.roundAttempts, r.failedRounds, r.keep
 	}
-	_, err := s.options.DB.Exec(ctx, recordSQL, ids, attempts, durations, codes, problems, excerpts,
+	err := doByIndex(ctx, s.options.DB, recordSQL, ids, attempts, durations, codes, problems, excerpts,
 		statuses, waits, roundAttempts, failedRounds, keep, s.lease)
 	if err != nil {
 		return nil, fmt.Errorf("record attempts: %w", err)
@@ -166,7 +164,7 @@ func (s *Sender) releaseAll(ctx context.Context, released []beginning) ([]struct
 	for i, r := range released {
 		ids[i], attempts[i] = r.id, r.attempt
 	}
-	if _, err := s.options.DB.Exec(ctx, releaseSQL, ids, attempts); err != nil {
+	if err := doByIndex(ctx, s.options.DB, releaseSQL, ids, attempts); err != nil {
 		return nil, fmt.Errorf("release claims: %w", err)
 	}
 	return make([]struct{}, len(released)), nil

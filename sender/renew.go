@@ -60,11 +60,7 @@ func (s *Sender) renew(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.statementLimit())
 	defer cancel()
-	rows, err := s.options.DB.Query(ctx, renewSQL, idle, flying, attempts, s.lease)
-	if err != nil {
-		return fmt.Errorf("renew claims: %w", err)
-	}
-	renewed, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	renewed, err := byIndex(ctx, s.options.DB, pgx.RowTo[uuid.UUID], renewSQL, idle, flying, attempts, s.lease)
 	if err != nil {
 		return fmt.Errorf("renew claims: %w", err)
 	}
