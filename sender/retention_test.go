@@ -155,10 +155,6 @@ func TestARunningSenderDeletes(t *testing.T) {
 	b.logged(b.webhook("https://example.com/", whsec), "delivered", 3, 31*day)
 	s := b.start(b.options())
 	b.until("old deliveries to be deleted", func() bool { return b.count("true") == 0 })
-	if err := s.Stop(); err != nil {
-		t.Fatal(err)
-	}
-	if got := s.Counters().Purged; got != 3 {
-		t.Errorf("counted %d, want 3", got)
-	}
+	// The rows are gone a moment before the sender knows.
+	b.until("them to be counted", func() bool { return s.Counters().Purged == 3 })
 }
