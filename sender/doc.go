@@ -19,10 +19,13 @@
 //     process holds the row. When it lapses, any sender may take over. It is
 //     short, so that a crash is found out soon; an attempt may take longer, and
 //     lasts as long as its claim is renewed.
+//   - A notice is the database's word that somebody has inserted deliveries of a
+//     webhook: it has that webhook's queue looked at, and no other. Polling finds
+//     what no notice tells of, such as a row whose time has come.
 //   - A webhook is proven when its last attempt succeeded within a second,
 //     doubtful when it did not, and untried before its first in this process.
-//     Doubtful webhooks share at most half of the slots; together with untried
-//     ones they leave a quarter to those that are proven.
+//     Doubtful webhooks share at most half of the slots, and of what is held;
+//     together with untried ones they leave a quarter to those that are proven.
 //   - A webhook is a suspect when an attempt has failed since the last that
 //     succeeded: it may have to be disabled as failing. The log decides.
 //
