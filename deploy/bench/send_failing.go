@@ -137,10 +137,10 @@ func failingPromises(attempts, whole, failed int, came map[string][]time.Time, g
 	for i, wait := range retryWaits {
 		off := max(time.Duration(waitShare*float64(wait)), waitSlack)
 		slices.Sort(waits[i])
-		if len(waits[i]) == 0 {
-			continue
+		var least, most time.Duration
+		if len(waits[i]) > 0 {
+			least, most = waits[i][0], quantile(waits[i], 1)
 		}
-		least, most := waits[i][0], quantile(waits[i], 1)
 		list = append(list, promise{
 			what: fmt.Sprintf("wait %d, least / most", i+1), value: spell(least) + " / " + spell(most),
 			wanted: spell(wait) + " +- " + spell(off), broken: least < wait-off || most > wait+off,
