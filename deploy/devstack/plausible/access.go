@@ -1,6 +1,7 @@
 package plausible
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -23,7 +24,9 @@ var settingsRoles = map[string]bool{"owner": true, "admin": true, "editor": true
 
 type siteHandler func(w http.ResponseWriter, r *http.Request, u user, site siteRow)
 
-// account lets only people who are signed in pass.
+// account lets only people who are signed in pass, after what Plausible asks of
+// them before (FirstLaunchPlug, RequireAccountPlug): the first account, a
+// verified address, and two-factor authentication where a team demands it.
 func (s *Server) account(next func(http.ResponseWriter, *http.Request, user)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		u, ok := s.signedIn(r)
@@ -31,8 +34,42 @@ func (s *Server) account(next func(http.ResponseWriter, *http.Request, user)) ht
 			s.askToSignIn(w, r)
 			return
 		}
-		next(w, r, u)
+		first, err := s.firstStep(r.Context(), u)
+		switch {
+		case err != nil:
+			s.fail(w, err)
+		case first != "":
+			http.Redirect(w, r, first, http.StatusFound)
+		default:
+			next(w, r, u)
+		}
 	}
+}
+
+// firstStep is where a person who has signed in is sent before anything else;
+// empty: nowhere.
+func (s *Server) firstStep(ctx context.Context, u user) (string, error) {
+	var unverified, demanded bool
+	// The policy came with v3.1, and teams with v3.0.
+	query := `select not email_verified, false from users where id = $1`
+	if teams, err := hasTeams(ctx, s.db); err != nil {
+		return "", err
+	} else if teams {
+		query = `select not u.email_verified, not u.totp_enabled and exists (
+				select from team_memberships m join teams t on t.id = m.team_id
+				where m.user_id = u.id and (to_jsonb(t) -> 'policy' ->> 'force_all_members_2fa')::bool)
+			from users u where u.id = $1`
+	}
+	if err := s.db.QueryRow(ctx, query, u.id).Scan(&unverified, &demanded); err != nil {
+		return "", err
+	}
+	switch {
+	case unverified:
+		return "/activate", nil
+	case demanded:
+		return "/2fa/setup/force-initiate", nil
+	}
+	return "", nil
 }
 
 // site lets only those pass who may open the settings of the site in the path,
@@ -48,7 +85,7 @@ func (s *Server) site(next siteHandler) http.HandlerFunc {
 			s.fail(w, err)
 			return
 		}
-		if r.Method != http.MethodGet && r.FormValue("_csrf_token") != s.csrf(u) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead && r.FormValue("_csrf_token") != s.csrf(u) {
 			http.Error(w, "Invalid CSRF token", http.StatusForbidden)
 			return
 		}
@@ -59,7 +96,12 @@ func (s *Server) site(next siteHandler) http.HandlerFunc {
 // askToSignIn redirects as RequireAccountPlug does: only a GET is returned to.
 func (s *Server) askToSignIn(w http.ResponseWriter, r *http.Request) {
 	target := "/login"
-	if r.Method == http.MethodGet {
+	var anybody bool
+	if err := s.db.QueryRow(r.Context(), `select exists (select from users)`).Scan(&anybody); err == nil && !anybody {
+		http.Redirect(w, r, "/register", http.StatusFound)
+		return
+	}
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		target += "?return_to=" + url.QueryEscape(r.URL.RequestURI())
 	}
 	http.Redirect(w, r, target, http.StatusFound)

@@ -13,6 +13,9 @@ var templateFiles embed.FS
 //go:embed templates/app.css
 var stylesheet []byte
 
+//go:embed templates/app.js
+var script []byte
+
 var templates = template.Must(template.ParseFS(templateFiles, "templates/*.html"))
 
 // page is what the templates show.
@@ -26,7 +29,8 @@ type page struct {
 	CanEdit       bool
 	Tabs          []tab
 	Active        tab
-	Older         bool
+	Layout        Layout
+	Theme         string // As users.theme: system, light or dark.
 	Sites         []siteRow
 	Goals         []goalRow
 	Notifications []notificationRow
@@ -39,6 +43,9 @@ func (s *Server) render(w http.ResponseWriter, status int, name string, p page) 
 		return
 	}
 	header := w.Header()
+	// Phoenix 1.8's put_secure_browser_headers; 1.7 had X-Frame-Options.
+	header.Set("Content-Security-Policy", "base-uri 'self'; frame-ancestors 'self'")
+	header.Set("Cache-Control", "max-age=0, private, must-revalidate")
 	header.Set("Content-Type", "text/html; charset=utf-8")
 	header.Set("X-Frame-Options", "SAMEORIGIN")
 	header.Set("X-Content-Type-Options", "nosniff")
@@ -51,6 +58,19 @@ func (s *Server) render(w http.ResponseWriter, status int, name string, p page) 
 func (s *Server) stylesheet(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/css")
 	_, _ = w.Write(stylesheet) // The browser may be gone.
+}
+
+func (s *Server) script(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/javascript")
+	_, _ = w.Write(script) // The browser may be gone.
+}
+
+// step is a page that a person has to pass first; the stand-in has no more of
+// it than the title.
+func (s *Server) step(title string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		s.render(w, http.StatusOK, "error", page{Title: title, Error: "Not part of the stand-in."})
+	}
 }
 
 func (s *Server) notFound(w http.ResponseWriter) {

@@ -22,6 +22,9 @@ type Layout string
 const (
 	Current Layout = "current" // v3.2.
 	Older   Layout = "older"   // v2.1 to v3.0: no wrapper around the sidebar.
+	// Unknown is made up: a menu across the top, and nothing that a version so
+	// far has but the links themselves.
+	Unknown Layout = "unknown"
 )
 
 // FlushInterval is Plausible's CLICKHOUSE_FLUSH_INTERVAL_MS default.
@@ -113,10 +116,15 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /login", s.loginForm)
 	mux.HandleFunc("POST /login", s.login)
 	mux.HandleFunc("GET /logout", s.logout)
+	mux.HandleFunc("GET /activate", s.step("Verify your email"))
+	mux.HandleFunc("GET /2fa/setup/force-initiate", s.step("Set up two-factor authentication"))
+	mux.HandleFunc("GET /register", s.step("Create the first account"))
 	mux.HandleFunc("GET /css/app.css", s.stylesheet)
+	mux.HandleFunc("GET /js/app.js", s.script)
 	mux.HandleFunc("GET /sites", s.account(s.siteList))
 	mux.HandleFunc("GET /{domain}/settings", s.site(s.settingsIndex))
 	mux.HandleFunc("GET /{domain}/settings/{tab}", s.settings)
+	mux.HandleFunc("GET /{domain}/settings/shields/{shield}", s.settingsShield)
 	mux.HandleFunc("POST /{domain}/settings/goals", s.site(s.addGoal))
 	mux.HandleFunc("POST /{domain}/settings/goals/{id}/delete", s.site(s.deleteGoal))
 	mux.HandleFunc("DELETE /{domain}/stats", s.site(s.resetStats))
@@ -125,7 +133,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("PUT /sites/{domain}/traffic-change-notification/{type}", s.site(s.updateNotification))
 	mux.HandleFunc("GET /{domain}", s.dashboard)
 	mux.HandleFunc("GET /{domain}/{path...}", s.dashboard)
-	return methodOverride(mux)
+	return emptySegments(compressed(methodOverride(mux)))
 }
 
 // methodOverride turns the _method field of a form into the method, as

@@ -75,10 +75,16 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, err)
 		return
 	}
-	value := base64.RawURLEncoding.EncodeToString(token) + "." + s.sign(token)
-	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: value, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: 5 * 365 * 24 * 3600})
+	s.refresh(w, user{token: token})
 	http.SetCookie(w, &http.Cookie{Name: "logged_in", Value: "true", Path: "/"})
 	http.Redirect(w, r, returnPath(r.FormValue("return_to")), http.StatusFound)
+}
+
+// refresh sends the session's cookie, as Plug does whenever the session was
+// written to: so it is with every page that has a form.
+func (s *Server) refresh(w http.ResponseWriter, u user) {
+	value := base64.RawURLEncoding.EncodeToString(u.token) + "." + s.sign(u.token)
+	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: value, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: 5 * 365 * 24 * 3600})
 }
 
 // returnPath accepts only a path on this host.

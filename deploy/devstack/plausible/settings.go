@@ -14,10 +14,23 @@ import (
 var tabs = []tab{
 	{"general", "General"}, {"people", "People"}, {"visibility", "Visibility"}, {"goals", "Goals"},
 	{"properties", "Custom properties"}, {"integrations", "Integrations"}, {"imports-exports", "Imports & exports"},
-	{"email-reports", "Email reports"}, {"danger-zone", "Danger zone"},
+	{"shields", "Shields"}, {"email-reports", "Email reports"}, {"danger-zone", "Danger zone"},
+}
+
+// shields are below an entry that is no link itself.
+var shields = []tab{
+	{"shields/ip_addresses", "IP addresses"}, {"shields/countries", "Countries"}, {"shields/pages", "Pages"}, {"shields/hostnames", "Hostnames"},
 }
 
 type tab struct{ Value, Label string }
+
+// Shields are the entries below this one.
+func (t tab) Shields() []tab {
+	if t.Value == "shields" {
+		return shields
+	}
+	return nil
+}
 
 type goalRow struct {
 	ID              int64
@@ -39,7 +52,19 @@ func (s *Server) settingsIndex(w http.ResponseWriter, r *http.Request, _ user, s
 // settings shows a tab; a path that is none falls through to the catch-all.
 func (s *Server) settings(w http.ResponseWriter, r *http.Request) {
 	for _, known := range tabs {
-		if known.Value == r.PathValue("tab") {
+		if known.Value == r.PathValue("tab") && known.Shields() == nil {
+			s.site(func(w http.ResponseWriter, r *http.Request, u user, site siteRow) {
+				s.settingsTab(w, r, u, site, known)
+			})(w, r)
+			return
+		}
+	}
+	s.dashboard(w, r)
+}
+
+func (s *Server) settingsShield(w http.ResponseWriter, r *http.Request) {
+	for _, known := range shields {
+		if known.Value == "shields/"+r.PathValue("shield") {
 			s.site(func(w http.ResponseWriter, r *http.Request, u user, site siteRow) {
 				s.settingsTab(w, r, u, site, known)
 			})(w, r)
@@ -52,9 +77,14 @@ func (s *Server) settings(w http.ResponseWriter, r *http.Request) {
 func (s *Server) settingsTab(w http.ResponseWriter, r *http.Request, u user, site siteRow, active tab) {
 	p := page{
 		Title: active.Label, User: u.email, CSRF: s.csrf(u), Site: site, CanEdit: true,
-		Tabs: tabs, Active: active, Older: s.layout == Older,
+		Tabs: tabs, Active: active, Layout: s.layout,
 	}
-	var err error
+	s.refresh(w, u)
+	err := s.db.QueryRow(r.Context(), `select coalesce(theme, 'system') from users where id = $1`, u.id).Scan(&p.Theme)
+	if err != nil {
+		s.fail(w, err)
+		return
+	}
 	switch active.Value {
 	case "goals":
 		p.Goals, err = s.goals(r.Context(), site)
