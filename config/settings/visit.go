@@ -3,6 +3,7 @@ package settings
 import (
 	"html/template"
 	"net/url"
+	"time"
 )
 
 // Site is a site as PostgreSQL has it at the moment of the request.
@@ -31,4 +32,7 @@ type Page struct {
 	Body   template.HTML
 	// GoTo answers a POST that has done its work: a path under Base, 303.
 	GoTo string
+	// Refresh asks the browser to load the page again after so long, with the
+	// header of that name; zero: never. Whole seconds.
+	Refresh time.Duration
 }

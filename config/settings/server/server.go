@@ -1,0 +1,118 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"time"
+
+	"plausible-webhooks/config/settings"
+	"plausible-webhooks/config/settings/gate"
+	"plausible-webhooks/config/settings/passthrough"
+	"plausible-webhooks/config/settings/shell"
+	"plausible-webhooks/config/settings/static"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+// Pages reads and changes what a site's people see. Every visit has been
+// allowed by Plausible a moment ago.
+type Pages interface {
+	// Serve answers a visit. Method is GET (for HEAD too) or POST; a GET changes
+	// nothing. What is not there is a page with its status; an error is shown to
+	// the person as a reference only, and logged.
+	Serve(ctx context.Context, visit settings.Visit, method string) (settings.Page, error)
+}
+
+// MaxForm is how many bytes a form may have.
+const MaxForm = 64 << 10
+
+// answerLimit bounds one of our own answers, from the first byte read to the
+// last one written.
+const answerLimit = 30 * time.Second
+
+// Options are what New needs.
+type Options struct {
+	DB        gate.Database
+	Plausible url.URL // WEBHOOKS_PLAUSIBLE_URL.
+	Base      url.URL // BASE_URL.
+	Pages     Pages
+	// Assets are styles and scripts of the pages, each at the top: every page
+	// has all of them. May be nil.
+	Assets fs.FS
+	Logger hclog.Logger
+}
+
+// Server is everything at WEBHOOKS_LISTEN: the Webhooks page, its assets, and
+// the settings of Plausible that pass through with an entry more.
+type Server struct {
+	gate    *gate.Gate
+	pages   Pages
+	assets  *static.Set
+	through *passthrough.Proxy
+	origin  *http.CrossOriginProtection
+	log     hclog.Logger
+}
+
+// New makes the handler without connecting anywhere.
+func New(options Options) (*Server, error) {
+	set, err := static.New(shell.Assets(), options.Assets)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		gate:    gate.New(gate.Options{DB: options.DB, Plausible: options.Plausible, Base: options.Base}),
+		pages:   options.Pages,
+		assets:  set,
+		through: passthrough.New(passthrough.Options{Plausible: options.Plausible, Base: options.Base, Logger: options.Logger}),
+		origin:  http.NewCrossOriginProtection(),
+		log:     options.Logger,
+	}
+	// The proxy in front may send another Host than the one in the address bar.
+	if err := s.origin.AddTrustedOrigin(options.Base.Scheme + "://" + options.Base.Host); err != nil {
+		return nil, fmt.Errorf("trust forms of BASE_URL: %w", err)
+	}
+	return s, nil
+}
+
+// Close lets go of idle connections to Plausible.
+func (s *Server) Close() {
+	s.gate.Close()
+	s.through.Close()
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	at, kind := locate(r.URL.EscapedPath())
+	switch kind {
+	case kindPage:
+		s.servePage(w, r, at)
+	case kindAsset:
+		s.serveAsset(w, r, at)
+	case kindSettings:
+		s.through.ServeHTTP(w, r, at.domain)
+	default:
+		misdirected(w)
+	}
+}
+
+// misdirected answers what the proxy in front should not have sent here: only
+// Plausible can, and a tracker's events must never depend on the sidecar.
+func misdirected(w http.ResponseWriter) {
+	http.Error(w, "plausible-webhooks serves /{domain}/settings/webhooks and passes GETs of /{domain}/settings/… through.\n"+
+		"This request is for Plausible: the proxy in front should send it there.", http.StatusMisdirectedRequest)
+}
+
+func (s *Server) serveAsset(w http.ResponseWriter, r *http.Request, at address) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		http.Error(w, "assets can only be read", http.StatusMethodNotAllowed)
+		return
+	}
+	if !s.assets.Serve(w, r, at.rest[1]) {
+		w.Header().Set("Cache-Control", "no-store")
+		http.Error(w, "there is no such asset in this version of plausible-webhooks", http.StatusNotFound)
+	}
+}
