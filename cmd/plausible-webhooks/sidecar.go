@@ -78,7 +78,7 @@ func newSidecar(settings env.Settings, log hclog.Logger) (*sidecar, error) {
 	return s, nil
 }
 
-// run serves health from the first moment, prepares the database and lets the
+// run serves health and pages from the first moment, prepares the database and lets the
 // rooms work until ctx ends. A room that ends by itself ends the others.
 func (s *sidecar) run(ctx context.Context) error {
 	defer s.close()
@@ -87,6 +87,11 @@ func (s *sidecar) run(ctx context.Context) error {
 		return err
 	}
 	defer admin.stop()
+	pages, err := servePages(s.settings, s.pool, s.log.Named("settings"))
+	if err != nil {
+		return err
+	}
+	defer pages.stop()
 	if err := s.prepare(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil // Stopped before the database was there.
