@@ -43,6 +43,8 @@ type Options struct {
 	// has all of them. May be nil.
 	Assets fs.FS
 	Logger hclog.Logger
+	// Patience bounds the gate's question; zero: gate.Patience.
+	Patience time.Duration
 }
 
 // Server is everything at WEBHOOKS_LISTEN: the Webhooks page, its assets, and
@@ -63,7 +65,7 @@ func New(options Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		gate:    gate.New(gate.Options{DB: options.DB, Plausible: options.Plausible, Base: options.Base}),
+		gate:    gate.New(gate.Options{DB: options.DB, Plausible: options.Plausible, Base: options.Base, Patience: options.Patience}),
 		pages:   options.Pages,
 		assets:  set,
 		through: passthrough.New(passthrough.Options{Plausible: options.Plausible, Base: options.Base, Logger: options.Logger}),
