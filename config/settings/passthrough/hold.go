@@ -28,7 +28,7 @@ func hold(body io.ReadCloser, limit int, patience time.Duration) (sent []byte, r
 			sent = append(sent, c.data...)
 			if c.err != nil {
 				h.pending, h.err = *bytes.NewReader(sent), c.err
-				return sent, h, errors.Is(c.err, io.EOF)
+				return sent, h, errors.Is(c.err, io.EOF) && len(sent) <= limit
 			}
 		case <-timer.C:
 			h.pending = *bytes.NewReader(sent)
