@@ -1,7 +1,7 @@
 // Command devstack runs what the sidecar lives beside: PostgreSQL with
 // Plausible's schema, the ClickHouse engine, a stand-in for Plausible's web
-// side and a recording receiver. Everything listens on loopback and is gone
-// when the program ends.
+// side, a proxy in front of it and of the sidecar, and a recording receiver.
+// Everything listens on loopback and is gone when the program ends.
 //
 //	go run ./deploy/devstack
 //	go run ./deploy/devstack -postgres 18 -wal-level replica
@@ -20,16 +20,20 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"plausible-webhooks/deploy/devstack/plausible"
+	"plausible-webhooks/deploy/devstack/proxy"
 	"plausible-webhooks/deploy/devstack/receiver"
 	"plausible-webhooks/deploy/devstack/stack"
 )
+
+// sidecarPages is where a sidecar listens that was not told otherwise.
+const sidecarPages = "http://127.0.0.1:8001"
 
 func main() {
 	var opts options
 	flag.IntVar(&opts.postgres, "postgres", 16, "PostgreSQL `version`: 16, 17 or 18")
 	flag.StringVar(&opts.walLevel, "wal-level", "logical", "PostgreSQL's wal_level: logical or replica")
 	flag.StringVar(&opts.version, "plausible", string(stack.V32), "Plausible's `version`, which decides the tables: v2.1, v3.0 or v3.2")
-	flag.StringVar(&opts.layout, "layout", string(plausible.Current), "page structure of the stand-in: current or older")
+	flag.StringVar(&opts.layout, "layout", string(plausible.Current), "page structure of the stand-in: current, older or unknown")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -73,6 +77,14 @@ func run(ctx context.Context, opts options) (err error) {
 		return err
 	}
 	defer web.Stop()
+	front, err := proxy.Start("")
+	if err != nil {
+		return err
+	}
+	defer front.Stop()
+	if err := errors.Join(front.Plausible(web.URL()), front.Sidecar(sidecarPages)); err != nil {
+		return err
+	}
 	hooks, err := receiver.Start(receiver.Options{OnRequest: func(r receiver.Request) {
 		fmt.Printf("receiver: %s %s %s\n", r.Path, r.Header.Get("X-Webhook-Event"), r.Body)
 	}})
@@ -93,17 +105,18 @@ func run(ctx context.Context, opts options) (err error) {
 
   export DATABASE_URL='%s'
   export CLICKHOUSE_DATABASE_URL='%s'
-  export BASE_URL='%s' WEBHOOKS_PLAUSIBLE_URL='%[6]s'
+  export BASE_URL='%s' WEBHOOKS_PLAUSIBLE_URL='%s'
   export WEBHOOKS_CA_FILE='%s' WEBHOOKS_ALLOWED_TARGETS=127.0.0.0/8
   go run ./cmd/plausible-webhooks check
   go run ./cmd/plausible-webhooks migrate
   go run ./cmd/plausible-webhooks webhook add --site example.com --url '%s' --trigger traffic.spike,threshold=2
   go run ./cmd/plausible-webhooks run
 
-Plausible (stand-in)  %[6]s   sign in as %[9]s / %[10]s
-Receiver              %[8]s   what came: %[11]s
-                      how to answer: curl -X POST '%[11]s?path=/hook&do=fail:3'
-`, opts.postgres, opts.walLevel, opts.version, database, events, web.URL(), filepath.Clean(caFile), hooks.URL("/hook"),
+Plausible (stand-in)  %[6]s   sign in as %[10]s / %[11]s
+Webhooks page         %[6]s/example.com/settings/webhooks   while the sidecar runs
+Receiver              %[9]s   what came: %[12]s
+                      how to answer: curl -X POST '%[12]s?path=/hook&do=fail:3'
+`, opts.postgres, opts.walLevel, opts.version, database, events, front.URL(), web.URL(), filepath.Clean(caFile), hooks.URL("/hook"),
 		plausible.DemoEmail, plausible.DemoPassword, hooks.HTTPURL("/_control"))
 	<-ctx.Done()
 	return nil

@@ -37,6 +37,7 @@ type Process struct {
 	Binary string
 	Env    []string // Complete, as for exec.Cmd.
 	Admin  string   // host:port of WEBHOOKS_ADMIN_LISTEN.
+	Pages  string   // host:port of WEBHOOKS_LISTEN.
 
 	cmd    *exec.Cmd
 	exited chan struct{} // Closed when the process has ended.
@@ -57,6 +58,7 @@ func Start(binary string, env []string, log io.Writer) (*Process, error) {
 	p := &Process{
 		Binary: binary,
 		Admin:  admin,
+		Pages:  pages,
 		Env:    append(append([]string(nil), env...), "WEBHOOKS_ADMIN_LISTEN="+admin, "WEBHOOKS_LISTEN="+pages),
 		exited: make(chan struct{}),
 	}
