@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"plausible-webhooks/deploy/devstack/plausible"
+	"plausible-webhooks/deploy/devstack/proxy"
 	"plausible-webhooks/deploy/devstack/receiver"
 	"plausible-webhooks/deploy/devstack/sidecar"
 	"plausible-webhooks/deploy/devstack/stack"
@@ -27,6 +28,7 @@ type set struct {
 	events     string // URL of Plausible's ClickHouse database.
 	db         *pgxpool.Pool
 	web        *plausible.Server
+	front      *proxy.Proxy // What a browser talks to.
 	receiver   *receiver.Receiver
 	receipts   *receipts
 	sidecar    *sidecar.Process
@@ -84,6 +86,12 @@ func (s *set) startStandIns(ctx context.Context) (err error) {
 		return fmt.Errorf("connect to the demo's PostgreSQL: %w", err)
 	}
 	if s.web, err = plausible.Start(ctx, plausible.Options{DatabaseURL: s.database, ClickHouseURL: s.events}); err != nil {
+		return err
+	}
+	if s.front, err = proxy.Start(""); err != nil {
+		return err
+	}
+	if err := s.front.Plausible(s.web.URL()); err != nil {
 		return err
 	}
 	s.receiver, err = receiver.Start(receiver.Options{OnRequest: s.receipts.take})
@@ -157,7 +165,7 @@ func (s *set) startSidecar(ctx context.Context) error {
 	s.sidecar, err = sidecar.Start(binary, append(os.Environ(),
 		"DATABASE_URL="+s.database,
 		"CLICKHOUSE_DATABASE_URL="+s.events,
-		"BASE_URL="+s.web.URL(),
+		"BASE_URL="+s.front.URL(),
 		"SECRET_KEY_BASE=demo-only-demo-only-demo-only-demo-only-demo-only-demo-only-demo-only",
 		"WEBHOOKS_PLAUSIBLE_URL="+s.web.URL(),
 		"WEBHOOKS_POLL_INTERVAL=2s",
@@ -169,6 +177,9 @@ func (s *set) startSidecar(ctx context.Context) error {
 		"WEBHOOKS_LOG_LEVEL=debug", // Deliveries that arrive are told at this level.
 	), write)
 	if err != nil {
+		return err
+	}
+	if err := s.front.Sidecar("http://" + s.sidecar.Pages); err != nil {
 		return err
 	}
 	readyCtx, cancel := context.WithTimeout(ctx, 20*time.Second) // It takes about a second.
@@ -192,6 +203,9 @@ func (s *set) tearDown() error {
 	}
 	if s.receiver != nil {
 		s.receiver.Stop()
+	}
+	if s.front != nil {
+		s.front.Stop()
 	}
 	if s.web != nil {
 		s.web.Stop()

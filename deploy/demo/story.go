@@ -88,7 +88,7 @@ func (s *set) hackerNews(ctx context.Context) error {
 			visits = append(visits, plausible.Visit{Visitor: visitor, Domain: "shop.example", Path: "/register", Name: "Signup", Props: map[string]string{"plan": "free"}})
 		}
 		for _, visit := range visits {
-			if err := visit.Send(ctx, s.web.URL()); err != nil {
+			if err := visit.Send(ctx, s.front.URL()); err != nil {
 				return err
 			}
 		}
@@ -163,7 +163,9 @@ func (s *set) invite() {
 	s.tell.print(fmt.Sprintf(`
 Everything stays up until Ctrl-C. To play with it:
 
-  Plausible (stand-in)  %[1]s   sign in as %[2]s / %[3]s
+  Webhooks page         %[1]s/shop.example/settings/webhooks
+                        sign in as %[2]s / %[3]s
+  Plausible (stand-in)  %[1]s
                         change a notification or a goal there and watch the sidecar follow
   a visit               curl -X POST %[1]s/api/event -H 'content-type: application/json' \
                           -d '{"n":"Signup","d":"shop.example","u":"https://shop.example/register"}'
@@ -173,7 +175,7 @@ Everything stays up until Ctrl-C. To play with it:
   sidecar               %[6]s/readyz and /metrics
   commands              export DATABASE_URL='%[4]s' BASE_URL='%[1]s' WEBHOOKS_ALLOWED_TARGETS=127.0.0.0/8
                         %[7]s webhook list
-`, s.web.URL(), plausible.DemoEmail, plausible.DemoPassword, s.database,
+`, s.front.URL(), plausible.DemoEmail, plausible.DemoPassword, s.database,
 		s.receiver.HTTPURL("/_control"), "http://"+s.sidecar.Admin, s.sidecar.Binary))
 }
 
@@ -193,7 +195,7 @@ func (s *set) keepVisiting(ctx context.Context) {
 		case <-tick.C:
 		}
 		visit := plausible.Visit{Visitor: fmt.Sprintf("regular-%d", i%10), Domain: "shop.example", Path: "/"}
-		if err := visit.Send(ctx, s.web.URL()); err != nil && ctx.Err() == nil {
+		if err := visit.Send(ctx, s.front.URL()); err != nil && ctx.Err() == nil {
 			s.tell.say("visitors", "%v", err)
 		}
 	}
