@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"net/http"
 	"net/url"
 	"time"
@@ -39,9 +38,10 @@ type Options struct {
 	Plausible url.URL // WEBHOOKS_PLAUSIBLE_URL.
 	Base      url.URL // BASE_URL.
 	Pages     Pages
-	// Assets are styles and scripts of the pages, each at the top: every page
-	// has all of them. May be nil.
-	Assets fs.FS
+	// Asset returns a style or script of the pages by its name below
+	// Base + "/assets/", which holds a hash of its content. The pages link to
+	// it themselves. May be nil.
+	Asset  func(name string) (content []byte, contentType string, ok bool)
 	Logger hclog.Logger
 	// Patience bounds the gate's question; zero: gate.Patience.
 	Patience time.Duration
@@ -52,7 +52,8 @@ type Options struct {
 type Server struct {
 	gate    *gate.Gate
 	pages   Pages
-	assets  *static.Set
+	assets  *static.Set // The shell's.
+	asset   func(string) ([]byte, string, bool)
 	through *passthrough.Proxy
 	origin  *http.CrossOriginProtection
 	log     hclog.Logger
@@ -60,7 +61,7 @@ type Server struct {
 
 // New makes the handler without connecting anywhere.
 func New(options Options) (*Server, error) {
-	set, err := static.New(shell.Assets(), options.Assets)
+	set, err := static.New(shell.Assets())
 	if err != nil {
 		return nil, err
 	}
@@ -68,6 +69,7 @@ func New(options Options) (*Server, error) {
 		gate:    gate.New(gate.Options{DB: options.DB, Plausible: options.Plausible, Base: options.Base, Patience: options.Patience}),
 		pages:   options.Pages,
 		assets:  set,
+		asset:   options.Asset,
 		through: passthrough.New(passthrough.Options{Plausible: options.Plausible, Base: options.Base, Logger: options.Logger}),
 		origin:  http.NewCrossOriginProtection(),
 		log:     options.Logger,
@@ -113,8 +115,15 @@ func (s *Server) serveAsset(w http.ResponseWriter, r *http.Request, at address) 
 		http.Error(w, "assets can only be read", http.StatusMethodNotAllowed)
 		return
 	}
-	if !s.assets.Serve(w, r, at.rest[1]) {
+	name := at.rest[1]
+	content, contentType, ok := s.assets.Open(name)
+	if !ok && s.asset != nil {
+		content, contentType, ok = s.asset(name)
+	}
+	if !ok {
 		w.Header().Set("Cache-Control", "no-store")
 		http.Error(w, "there is no such asset in this version of plausible-webhooks", http.StatusNotFound)
+		return
 	}
+	static.Serve(w, r, name, content, contentType)
 }

@@ -85,6 +85,7 @@ func TestAssetsNeedNoPermissionAndNeverChange(t *testing.T) {
 	if len(paths) < 2 {
 		t.Fatalf("the page links %d assets; want a style and a script at least", len(paths))
 	}
+	paths = append(paths, []string{"", page + "/assets/pages-0123456789ab.css"})
 	b := w.browser()
 	for _, path := range paths {
 		got := b.get(path[1])

@@ -125,6 +125,9 @@ func (w *world) serve() {
 	handler, err := server.New(server.Options{
 		Patience: time.Minute, // A busy machine is not what these tests are about.
 		DB:       w.database, Plausible: w.parse(upstream), Base: w.parse(w.address), Pages: w.pages,
+		Asset: func(name string) ([]byte, string, bool) {
+			return []byte("/* of the pages */"), "text/css; charset=utf-8", name == "pages-0123456789ab.css"
+		},
 		Logger: hclog.New(&hclog.LoggerOptions{Level: hclog.Debug, Output: &lockedWriter{w: w.log}}),
 	})
 	if err != nil {

@@ -16,13 +16,13 @@
 //
 // # What a body can rely on
 //
-//   - All styles of Contents are linked and all scripts loaded, with defer.
-//   - The element around it has the class "pw" (and in the plain layout the
-//     root has "pw-plain"). Dark is: the root has the class "dark", or it has
-//     "pw-plain" and the person prefers dark. Shell.css defines colours for both
-//     as custom properties (--pw-text, --pw-card, …).
-//   - Inline scripts, handlers and style attributes do not work in the plain
-//     layout; the first two not in Plausible's either.
+//   - It is one element's only content, in a column that may be as narrow as a
+//     telephone, with links to its own styles and scripts in it.
+//   - Dark is: the root has the class "dark", or it has "pw-plain", the class of
+//     the plain layout, and the person prefers dark.
+//   - Inline scripts and handlers do not work anywhere, and style attributes not
+//     in the plain layout.
+//   - Classes and properties of the shell itself begin with pws-.
 //
 // # The policy
 //

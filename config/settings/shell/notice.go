@@ -20,7 +20,7 @@ func Assets() fs.FS {
 }
 
 var noticeTemplate = template.Must(template.New("notice").Parse(
-	`<section class="pw-notice"><h1>{{.Heading}}</h1>{{range .Sentences}}<p>{{.}}</p>{{end}}</section>`))
+	`<section class="pws-notice"><h1>{{.Heading}}</h1>{{range .Sentences}}<p>{{.}}</p>{{end}}</section>`))
 
 // Notice is a body that says one thing, such as an error.
 func Notice(heading string, paragraphs ...string) template.HTML {

@@ -115,7 +115,7 @@ func fill(column *html.Node, body template.HTML) {
 	for column.FirstChild != nil {
 		column.RemoveChild(column.FirstChild)
 	}
-	ours := node("div", "class", "pw", "x-ignore", "")
+	ours := node("div", "x-ignore", "")
 	ours.AppendChild(&html.Node{Type: html.RawNode, Data: string(body)})
 	column.AppendChild(ours)
 }
@@ -136,7 +136,7 @@ func freeSelect(tree *html.Node, domain string) {
 	}
 	menu.Set(list, "onchange", nil)
 	follow := ""
-	menu.Set(list, "data-pw-follow", &follow)
+	menu.Set(list, "data-pws-follow", &follow)
 	for n := range list.Descendants() {
 		if n.DataAtom == atom.Option && !strings.HasPrefix(menu.Attr(n, "value"), "/") && menu.Attr(n, "value") != "" {
 			path := menu.Prefix(domain) + menu.Attr(n, "value")

@@ -29,9 +29,9 @@ func TestAround(t *testing.T) {
 	}
 	for _, want := range []string{
 		`<title>Webhooks · example.com · Plausible</title>`, `<link rel="stylesheet" href="/s.css"/>`, `<script defer="" src="/s.js"></script></head>`,
-		`/css/app-abc.css?vsn=d`, `<div class="pw" x-ignore=""><p>ours &amp; <em>theirs</em></p></div></div>`, `x-data="dropdown"`,
+		`/css/app-abc.css?vsn=d`, `<div x-ignore=""><p>ours &amp; <em>theirs</em></p></div></div>`, `x-data="dropdown"`,
 		`<a href="/example.com/settings/webhooks" class="tab active" aria-current="page">Webhooks</a>`, `<a class="tab" href="/example.com/settings/email-reports">`,
-		`<select name="tab" data-pw-follow="">`, `<option value="/example.com/settings/general">`, `<option value="/example.com/settings/webhooks" selected="">`,
+		`<select name="tab" data-pws-follow="">`, `<option value="/example.com/settings/general">`, `<option value="/example.com/settings/webhooks" selected="">`,
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("no %s in\n%s", want, page)

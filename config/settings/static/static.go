@@ -1,5 +1,6 @@
-// Package static serves the styles and scripts of our pages, below
-// /{domain}/settings/webhooks/assets/.
+// Package static serves styles and scripts below
+// /{domain}/settings/webhooks/assets/: a set of its own for the shell, and any
+// other file whose name holds a hash.
 //
 // They hold no data, so they need no permission and are the same for every
 // site. A name carries a hash of its content: what is served under it never
@@ -16,6 +17,7 @@ import (
 	"mime"
 	"net/http"
 	"path"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -26,36 +28,27 @@ const Folder = "assets"
 // Set is a number of files, fixed.
 type Set struct {
 	files           map[string]file // By name with hash.
-	styles, scripts []string        // Names with hash, in the order of the file systems.
+	styles, scripts []string        // Names with hash.
 }
 
 type file struct {
 	content []byte
 	kind    string
-	etag    string
 }
 
-// New reads all files at the top of the file systems.
-func New(systems ...fs.FS) (*Set, error) {
+// New reads all files at the top of a file system.
+func New(system fs.FS) (*Set, error) {
 	s := &Set{files: map[string]file{}}
-	for _, system := range systems {
-		if system == nil {
-			continue
-		}
-		entries, err := fs.ReadDir(system, ".")
+	entries, err := fs.ReadDir(system, ".")
+	if err != nil {
+		return nil, fmt.Errorf("read the styles and scripts of the settings page: %w", err)
+	}
+	for _, entry := range entries {
+		content, err := fs.ReadFile(system, entry.Name())
 		if err != nil {
 			return nil, fmt.Errorf("read the styles and scripts of the settings page: %w", err)
 		}
-		for _, entry := range entries {
-			if entry.IsDir() {
-				continue
-			}
-			content, err := fs.ReadFile(system, entry.Name())
-			if err != nil {
-				return nil, fmt.Errorf("read the styles and scripts of the settings page: %w", err)
-			}
-			s.add(entry.Name(), content)
-		}
+		s.add(entry.Name(), content)
 	}
 	return s, nil
 }
@@ -69,7 +62,7 @@ func (s *Set) add(name string, content []byte) {
 	if kind == "" {
 		kind = "application/octet-stream"
 	}
-	s.files[hashed] = file{content: content, kind: kind, etag: `"` + hash + `"`}
+	s.files[hashed] = file{content: content, kind: kind}
 	switch extension {
 	case ".css":
 		s.styles = append(s.styles, hashed)
@@ -92,17 +85,18 @@ func below(base string, names []string) []string {
 	return paths
 }
 
-// Serve answers a request for the named file and reports whether there is one.
-func (s *Set) Serve(w http.ResponseWriter, r *http.Request, name string) bool {
+// Open returns a file by its name with hash.
+func (s *Set) Open(name string) (content []byte, contentType string, ok bool) {
 	found, ok := s.files[name]
-	if !ok {
-		return false
-	}
+	return found.content, found.kind, ok
+}
+
+// Serve answers a request with a file whose name holds a hash of its content.
+func Serve(w http.ResponseWriter, r *http.Request, name string, content []byte, contentType string) {
 	header := w.Header()
-	header.Set("Content-Type", found.kind)
+	header.Set("Content-Type", contentType)
 	header.Set("Cache-Control", "public, max-age=31536000, immutable")
-	header.Set("ETag", found.etag)
+	header.Set("ETag", strconv.Quote(name))
 	header.Set("X-Content-Type-Options", "nosniff")
-	http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(found.content))
-	return true
+	http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(content))
 }
