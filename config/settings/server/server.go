@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"plausible-webhooks/config/settings"
@@ -75,10 +76,23 @@ func New(options Options) (*Server, error) {
 		log:     options.Logger,
 	}
 	// The proxy in front may send another Host than the one in the address bar.
-	if err := s.origin.AddTrustedOrigin(options.Base.Scheme + "://" + options.Base.Host); err != nil {
+	if err := s.origin.AddTrustedOrigin(originOf(options.Base)); err != nil {
 		return nil, fmt.Errorf("trust forms of BASE_URL: %w", err)
 	}
 	return s, nil
+}
+
+// originOf writes an address as browsers write it into Origin: in lower case,
+// and without the port that the scheme has anyway.
+func originOf(base url.URL) string {
+	host := strings.ToLower(base.Host)
+	switch base.Scheme {
+	case "https":
+		host = strings.TrimSuffix(host, ":443")
+	case "http":
+		host = strings.TrimSuffix(host, ":80")
+	}
+	return base.Scheme + "://" + host
 }
 
 // Close lets go of idle connections to Plausible.
