@@ -87,7 +87,7 @@ func (s *sidecar) run(ctx context.Context) error {
 		return err
 	}
 	defer admin.stop()
-	pages, err := servePages(s.settings, s.pool, s.log.Named("settings"))
+	pages, err := servePages(s.settings, s.pool, placeholder{}, nil, s.log.Named("settings"))
 	if err != nil {
 		return err
 	}

@@ -47,7 +47,7 @@ func (v *visitor) show(page settings.Page) {
 // about the site, not even that there is one.
 func (v *visitor) plain(status int, heading string, paragraphs ...string) {
 	v.document(status, shell.Plain(shell.Contents{
-		Title: heading, Body: shell.Notice(heading, paragraphs...),
+		Title: heading, Body: shell.Notice{Heading: heading, Paragraphs: paragraphs}.Body(),
 		Styles: v.assets.Styles(v.at.base), Scripts: v.assets.Scripts(v.at.base),
 	}, false))
 }

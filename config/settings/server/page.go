@@ -135,7 +135,7 @@ func (v *visitor) undecided(err error) {
 const statusGone = 499
 
 func (v *visitor) notFound() {
-	v.notice(http.StatusNotFound, "There is nothing here", "The webhook or delivery may have been deleted. The list of this site's webhooks is one step up.")
+	v.notice(http.StatusNotFound, "There is nothing here", "The webhook or delivery may have been deleted.")
 }
 
 // failed keeps the reason in the log and shows where to look for it.
@@ -168,5 +168,6 @@ func (v *visitor) notice(status int, heading string, paragraphs ...string) {
 		v.plain(status, heading, paragraphs...)
 		return
 	}
-	v.show(settings.Page{Status: status, Title: heading, Body: shell.Notice(heading, paragraphs...)})
+	said := shell.Notice{Heading: heading, Paragraphs: paragraphs, Link: v.at.base, Way: "All webhooks of this site"}
+	v.show(settings.Page{Status: status, Title: heading, Body: said.Body()})
 }

@@ -33,17 +33,19 @@ const MaxForm = 64 << 10
 // last one written.
 const answerLimit = 30 * time.Second
 
+// Asset returns a style or script of the pages by its name below a visit's Base
+// + "/assets/", which holds a hash of its content. The pages link to it
+// themselves.
+type Asset func(name string) (content []byte, contentType string, ok bool)
+
 // Options are what New needs.
 type Options struct {
 	DB        gate.Database
 	Plausible url.URL // WEBHOOKS_PLAUSIBLE_URL.
 	Base      url.URL // BASE_URL.
 	Pages     Pages
-	// Asset returns a style or script of the pages by its name below
-	// Base + "/assets/", which holds a hash of its content. The pages link to
-	// it themselves. May be nil.
-	Asset  func(name string) (content []byte, contentType string, ok bool)
-	Logger hclog.Logger
+	Asset     Asset // May be nil.
+	Logger    hclog.Logger
 	// Patience bounds the gate's question; zero: gate.Patience.
 	Patience time.Duration
 }
@@ -54,7 +56,7 @@ type Server struct {
 	gate    *gate.Gate
 	pages   Pages
 	assets  *static.Set // The shell's.
-	asset   func(string) ([]byte, string, bool)
+	asset   Asset
 	through *passthrough.Proxy
 	origin  *http.CrossOriginProtection
 	log     hclog.Logger

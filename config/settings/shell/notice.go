@@ -19,16 +19,21 @@ func Assets() fs.FS {
 	return sub
 }
 
-var noticeTemplate = template.Must(template.New("notice").Parse(
-	`<section class="pws-notice"><h1>{{.Heading}}</h1>{{range .Sentences}}<p>{{.}}</p>{{end}}</section>`))
-
 // Notice is a body that says one thing, such as an error.
-func Notice(heading string, paragraphs ...string) template.HTML {
+type Notice struct {
+	Heading    string
+	Paragraphs []string
+	Link, Way  string // A path, and what it leads to; may be empty.
+}
+
+var noticeTemplate = template.Must(template.New("notice").Parse(`<section class="pws-notice"><h2>{{.Heading}}</h2>
+{{- range .Paragraphs}}<p>{{.}}</p>{{end}}
+{{- if .Link}}<p><a href="{{.Link}}">{{.Way}}</a></p>{{end}}</section>`))
+
+// Body renders the notice.
+func (n Notice) Body() template.HTML {
 	var out strings.Builder
-	if err := noticeTemplate.Execute(&out, struct {
-		Heading   string
-		Sentences []string
-	}{heading, paragraphs}); err != nil {
+	if err := noticeTemplate.Execute(&out, n); err != nil {
 		panic(err) // Only for a mistake in the template.
 	}
 	return template.HTML(out.String())

@@ -93,9 +93,9 @@ func TestPlainIsDarkWherePlausibleIs(t *testing.T) {
 }
 
 func TestNamesAreEscaped(t *testing.T) {
-	evil := shell.Contents{Domain: `a<script>x</script>"`, Title: `<b>"`, Body: shell.Notice(`<i>heading`, `<i>text`)}
+	evil := shell.Contents{Domain: `a<script>x</script>"`, Title: `<b>"`, Body: shell.Notice{Heading: `<i>heading`, Paragraphs: []string{`<i>text`}, Link: `javascript:alert(1)`, Way: `<i>way`}.Body()}
 	page := string(shell.Plain(evil, false).HTML)
-	if strings.Contains(page, "<script>x") || strings.Contains(page, "<b>") || strings.Contains(page, "<i>") {
+	if strings.Contains(page, "<script>x") || strings.Contains(page, "<b>") || strings.Contains(page, "<i>") || strings.Contains(page, "javascript:") {
 		t.Errorf("not escaped:\n%s", page)
 	}
 }
