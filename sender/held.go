@@ -29,6 +29,10 @@ const (
 	// claimsPerSlot is how many deliveries are held for each slot that a
 	// webhook may use, so that a slot never idles while more are fetched.
 	claimsPerSlot = 8
+
+	// heldPerSlot is how many are held for each slot of all. With fewer, the
+	// loads of 64 busy webhooks are cut short, and claims get small and many.
+	heldPerSlot = 8
 )
 
 // held keeps count of the claimed deliveries, so that memory stays bounded and
@@ -57,7 +61,7 @@ type held struct {
 }
 
 func newHeld(o Options, standing func(webhook int64) standing, look func(webhook int64), lookAll func()) *held {
-	limit := max(4*o.Concurrency, 64)
+	limit := max(heldPerSlot*o.Concurrency, 64)
 	return &held{
 		limit:         limit,
 		unprovenLimit: limit - limit/4,
