@@ -21,6 +21,9 @@ type questions struct {
 	asked   []string
 	failing int  // The question with this number, from 1, fails; zero: none.
 	severed bool // It fails by a lost connection; otherwise with an error of ClickHouse.
+
+	// hold, if not nil, is called with each question before it is passed on.
+	hold func(query string)
 }
 
 func newQuestions(t *testing.T, events string) *questions {
@@ -39,6 +42,9 @@ func newQuestions(t *testing.T, events string) *questions {
 			return // The evaluator has hung up.
 		}
 		r.Body = io.NopCloser(bytes.NewReader(query))
+		if q.hold != nil {
+			q.hold(string(query))
+		}
 		switch fails, severed := q.ask(string(query)); {
 		case fails && severed:
 			panic(http.ErrAbortHandler)

@@ -39,6 +39,8 @@ type tick struct {
 	crowded  bool    // Visitors are too many to be read with what they complete.
 	audience *stats.Audience
 	buckets  int // Read by completions, for each goal that they complete.
+
+	ahead *ahead
 }
 
 // Tick evaluates once, whoever leads. It is for Run, tests and measurements.
@@ -104,6 +106,10 @@ func (e *Evaluator) evaluate(ctx context.Context, scheduled bool) (Report, error
 		whole.join(d)
 		return true
 	}
+	turns, more := e.turns(now, scheduled)
+	report.more = more
+	t.ahead = t.askAhead(ctx, turns)
+	defer t.ahead.end()
 	part("closings", func() (*draft, error) { return t.closings(ctx) })
 	counted := part("goals", func() (*draft, error) { return t.completions(ctx) })
 	e.crowded = !counted || t.isCrowded()
@@ -116,8 +122,6 @@ func (e *Evaluator) evaluate(ctx context.Context, scheduled bool) (Report, error
 		part("scroll goals", func() (*draft, error) { return t.reached(ctx, whole) })
 		e.scrollsAt, e.scrollsRest = now, now+int64(scrollRest*time.Since(began)/time.Second)
 	}
-	turns, more := e.turns(now, scheduled)
-	report.more = more
 	var done []turn
 	left := map[class]bool{}
 	for _, turn := range turns {

@@ -19,7 +19,7 @@ const mostRecounted = 1000
 func (t *tick) trafficCandidates(ctx context.Context, c class, only map[ruleKey]bool) (candidates []candidate, left bool, err error) {
 	m := t.plan.classes[c]
 	from := t.now - int64(c.window)
-	values, err := t.stats.Traffic(ctx, from, m.asked(only))
+	values, err := t.ahead.take(ctx, c)
 	if err != nil {
 		return nil, false, err
 	}
