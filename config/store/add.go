@@ -41,7 +41,7 @@ func (s *Store) Add(ctx context.Context, entered NewWebhook) (id int64, shown se
 			return err
 		}
 		triggers := entered.Triggers
-		if of.id != 0 || entered.Site == "" {
+		if of.id != 0 || entered.Site == "" && s.only == 0 {
 			// Without knowing the site, nothing can be said about its goals.
 			if triggers, err = resolveGoals(ctx, tx, of, entered.Triggers, &found); err != nil {
 				return err
@@ -68,10 +68,10 @@ func (s *Store) Add(ctx context.Context, entered NewWebhook) (id int64, shown se
 // siteWithRoom finds the site and takes its lock, so that two who add at once
 // cannot both take the last place. An empty domain is the whole instance.
 func (s *Store) siteWithRoom(ctx context.Context, tx pgx.Tx, domain string, found *mistakes) (site, error) {
-	if domain == "" {
+	if domain == "" && s.only == 0 {
 		return site{}, nil
 	}
-	of, err := findSite(ctx, tx, domain)
+	of, err := s.findSite(ctx, tx, domain)
 	if invalid, ok := err.(*Invalid); ok {
 		*found = append(*found, invalid.Fields...)
 		return site{}, nil

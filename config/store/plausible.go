@@ -14,6 +14,8 @@ import (
 const (
 	siteByDomain = `select id, coalesce((to_jsonb(s) ->> 'team_id')::bigint, 0) from public.sites s
 		where domain = $1 and (to_jsonb(s) ->> 'consolidated') is distinct from 'true'`
+	siteByID = `select domain, coalesce((to_jsonb(s) ->> 'team_id')::bigint, 0) from public.sites s
+		where id = $1 and (to_jsonb(s) ->> 'consolidated') is distinct from 'true'`
 	allDomains = `select domain from public.sites s
 		where (to_jsonb(s) ->> 'consolidated') is distinct from 'true' order by domain`
 	goalName = `coalesce(to_jsonb(g) ->> 'display_name', to_jsonb(g) ->> 'event_name', 'Visit ' || (to_jsonb(g) ->> 'page_path'))`

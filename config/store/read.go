@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"plausible-webhooks/config"
 	"plausible-webhooks/config/event"
 	"plausible-webhooks/config/secret"
 
@@ -24,6 +25,10 @@ const selectTriggers = `select t.id, t.webhook_id, t.type, coalesce(t.goal_id, 0
 	join plausible_webhooks.webhooks w on w.id = t.webhook_id
 	left join public.goals g on g.id = t.goal_id`
 
+// inScope is the condition that a webhook is one of those that OfSite leaves,
+// and the beginning of every where; its parameters are $1 and $2.
+const inScope = "($1::bigint = 0 or w.site_id = $1 and w.managed_by <> $2)"
+
 // Filter chooses what List returns; the zero value chooses everything.
 type Filter struct {
 	Site string // Domain; instance-wide webhooks are left out then.
@@ -33,15 +38,15 @@ type Filter struct {
 // *Invalid.
 func (s *Store) List(ctx context.Context, filter Filter) (all []Webhook, err error) {
 	err = s.inTransaction(ctx, "list webhooks", func(tx pgx.Tx) error {
-		if filter.Site == "" {
-			all, err = readWebhooks(ctx, tx, "true")
+		if filter.Site == "" || s.only != 0 {
+			all, err = readWebhooks(ctx, tx, inScope, s.only, config.ManagedByEnvironment)
 			return err
 		}
-		of, err := findSite(ctx, tx, filter.Site)
+		of, err := s.findSite(ctx, tx, filter.Site)
 		if err != nil {
 			return err
 		}
-		all, err = readWebhooks(ctx, tx, "w.site_id = $1", of.id)
+		all, err = readWebhooks(ctx, tx, inScope+" and w.site_id = $3", s.only, config.ManagedByEnvironment, of.id)
 		return err
 	})
 	return all, err
@@ -50,7 +55,7 @@ func (s *Store) List(ctx context.Context, filter Filter) (all []Webhook, err err
 // Get returns one webhook, or ErrNotFound.
 func (s *Store) Get(ctx context.Context, id int64) (w Webhook, err error) {
 	err = s.inTransaction(ctx, "read a webhook", func(tx pgx.Tx) error {
-		found, err := readWebhooks(ctx, tx, "w.id = $1", id)
+		found, err := readWebhooks(ctx, tx, inScope+" and w.id = $3", s.only, config.ManagedByEnvironment, id)
 		if err != nil {
 			return err
 		}

@@ -48,6 +48,7 @@ type Store struct {
 	targets    target.Rules
 	maxPerSite int
 	random     io.Reader
+	only       int64 // The one site that OfSite names; zero: everything.
 }
 
 // New returns a store on a database whose schema is up to date.

@@ -44,7 +44,7 @@ func (s *Store) Subject(ctx context.Context, domain string, spec TriggerSpec) (f
 	err = s.inTransaction(ctx, "look for what a trigger would be about", func(tx pgx.Tx) error {
 		var wrong mistakes
 		checkTriggers([]TriggerSpec{spec}, &wrong)
-		of, err := findSite(ctx, tx, domain)
+		of, err := s.findSite(ctx, tx, domain)
 		if invalid, ok := err.(*Invalid); ok {
 			wrong = append(wrong, invalid.Fields...)
 		} else if err != nil {

@@ -89,7 +89,7 @@ func (s *Store) editable(ctx context.Context, tx pgx.Tx, id int64) (site, error)
 	var managedBy string
 	err := tx.QueryRow(ctx, `select coalesce(w.site_id, 0), managed_by, coalesce(s.domain, ''), coalesce((to_jsonb(s) ->> 'team_id')::bigint, 0)
 		from plausible_webhooks.webhooks w left join public.sites s on s.id = w.site_id
-		where w.id = $1 for update of w`, id).Scan(&of.id, &managedBy, &of.domain, &of.team)
+		where `+inScope+` and w.id = $3 for update of w`, s.only, config.ManagedByEnvironment, id).Scan(&of.id, &managedBy, &of.domain, &of.team)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return site{}, notFound(id)
