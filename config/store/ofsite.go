@@ -118,3 +118,25 @@ func (s *Store) About(ctx context.Context) (about About, err error) {
 	})
 	return about, err
 }
+
+// Check holds a webhook against everything that Add would, and stores nothing.
+func (s *Store) Check(ctx context.Context, entered NewWebhook) error {
+	err := s.inTransaction(ctx, "check a webhook", func(tx pgx.Tx) error {
+		trial := *s
+		trial.db = within{tx}
+		if _, _, err := trial.Add(ctx, entered); err != nil {
+			return err
+		}
+		return errChecked
+	})
+	if errors.Is(err, errChecked) {
+		return nil
+	}
+	return err
+}
+
+var errChecked = errors.New("nothing is wrong")
+
+// within makes a database of a transaction, whose own transactions are
+// savepoints.
+type within struct{ pgx.Tx }
