@@ -130,6 +130,7 @@ func (r *request) addWebhook(ctx context.Context) (Page, error) {
 	if err := f.take(err, func(field string) string { return addField(field, prefixes) }); err != nil {
 		return Page{}, err
 	}
+	f.first("url", "format", "name")
 	return r.addForm(about, f, nil, "")
 }
 

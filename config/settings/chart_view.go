@@ -148,7 +148,7 @@ func (r *request) drawn(spec store.TriggerSpec, open bool, o Outlook) *chartView
 			picture.Marks = append(picture.Marks, f.At)
 		}
 		for _, other := range o.Others {
-			v.Others = append(v.Others, fmt.Sprintf("With %s it would have fired %s.", number(other.Threshold), times(other.Fired)))
+			v.Others = append(v.Others, "With "+number(other.Threshold)+" it "+wouldHave(other.Fired)+".")
 		}
 	} else {
 		v.Verdict = "Enter a number above and look again to see how often it would have fired."
@@ -161,7 +161,7 @@ func (r *request) drawn(spec store.TriggerSpec, open bool, o Outlook) *chartView
 }
 
 func (v *chartView) verdict(view view, o Outlook) {
-	v.Verdict = "It would have fired " + times(o.Fired) + " in the last 30 days"
+	v.Verdict = "It " + wouldHave(o.Fired) + " in the last 30 days"
 	if o.Fired == 0 {
 		v.Verdict += "."
 		return
@@ -171,6 +171,13 @@ func (v *chartView) verdict(view view, o Outlook) {
 		v.Firings = append(v.Firings, fired{view.At(o.Firings[i].At), number(o.Firings[i].Value) + " " + v.Unit})
 	}
 	v.More = o.Fired - len(v.Firings)
+}
+
+func wouldHave(n int) string {
+	if n == 0 {
+		return "would never have fired"
+	}
+	return "would have fired " + times(n)
 }
 
 func times(n int) string {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"maps"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -68,6 +69,17 @@ func (f *form) take(err error, rename func(field string) string) error {
 		f.General = append(f.General, sentence(mistake.Message))
 	}
 	return nil
+}
+
+// first moves the mistakes of fields to the front, in the order of the page.
+func (f *form) first(names ...string) {
+	place := func(name string) int {
+		if i := slices.Index(names, name); i >= 0 {
+			return i
+		}
+		return len(names)
+	}
+	slices.SortStableFunc(f.Order, func(a, b string) int { return place(a) - place(b) })
 }
 
 // whole reads a whole number of at least one; empty is zero.

@@ -35,7 +35,7 @@ func (r *request) webhookWith(ctx context.Context, w store.Webhook, problems []s
 	if err != nil {
 		return Page{}, err
 	}
-	page := webhookPage{view: r.of(w), W: w, Timeout: r.timeoutOf(w), Tests: testTypes(w), Problems: problems}
+	page := webhookPage{view: r.view(crumb{Text: nameOf(w)}), W: w, Timeout: r.timeoutOf(w), Tests: testTypes(w), Problems: problems}
 	page.summary = r.summarise(page.view, w, about, latest[w.ID])
 	for i, d := range latest[w.ID] {
 		if i < latestShown {

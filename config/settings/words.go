@@ -168,10 +168,11 @@ func wordsOf(t store.Trigger, about store.About) triggerWords {
 	threshold := t.Threshold
 	if own := about.Threshold(t.Type); threshold == 0 && !t.Type.AboutGoal() {
 		threshold = own
-		words.Notes = append(words.Notes, "as in Plausible’s own notification")
 		if own == 0 {
 			words.Text = eventName(t.Type)
 			words.Off = "this site’s " + notificationName(t.Type) + " is switched off in Plausible"
+		} else {
+			words.Notes = append(words.Notes, "as in Plausible’s own notification")
 		}
 	}
 	if words.Text == "" {

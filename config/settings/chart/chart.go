@@ -51,18 +51,20 @@ func (c Chart) SVG(id string) template.HTML {
 	}
 	c.days(&b)
 	c.area(&b, y)
+	at := y(float64(c.Threshold))
 	if c.Threshold > 0 {
-		at := y(float64(c.Threshold))
 		fmt.Fprintf(&b, `<line class="pw-chart-threshold" x1="%g" x2="%g" y1="%.1f" y2="%.1f"/>`, left, width-right, at, at)
-		fmt.Fprintf(&b, `<text class="pw-chart-threshold-label" x="%g" y="%.1f" text-anchor="end">%s</text>`, width-right-4, labelAbove(at), esc(c.thresholdText()))
 	}
-	for _, at := range c.Marks {
-		if at.Before(c.From) || at.After(c.Until) {
+	for _, mark := range c.Marks {
+		if mark.Before(c.From) || mark.After(c.Until) {
 			continue
 		}
-		x := c.x(at)
+		x := c.x(mark)
 		fmt.Fprintf(&b, `<path class="pw-chart-mark" d="M%.1f %g l-5 -9 h10 z"/>`, x, top-2)
 		fmt.Fprintf(&b, `<line class="pw-chart-mark-line" x1="%.1f" x2="%.1f" y1="%g" y2="%g"/>`, x, x, top-2, height-bottom)
+	}
+	if c.Threshold > 0 {
+		fmt.Fprintf(&b, `<text class="pw-chart-threshold-label" x="%g" y="%.1f" text-anchor="end">%s</text>`, width-right-4, labelAbove(at), esc(c.thresholdText()))
 	}
 	b.WriteString(`</svg>`)
 	return template.HTML(b.String())
@@ -113,7 +115,7 @@ func (c Chart) days(b *strings.Builder) {
 			fmt.Fprintf(b, `<line class="pw-chart-day" x1="%.1f" x2="%.1f" y1="%g" y2="%g"/>`, c.x(day), c.x(day), height-bottom, height-bottom+5)
 		}
 		begin, end := c.x(later(day, c.From)), c.x(earlier(next, c.Until))
-		if end-begin > 44 { // Else the text would meet its neighbour.
+		if end-begin > 66 { // Else the text would meet its neighbour.
 			fmt.Fprintf(b, `<text class="pw-chart-label" x="%.1f" y="%g" text-anchor="middle">%s</text>`, (begin+end)/2, height-9, day.Format("Mon 2 Jan"))
 		}
 	}
