@@ -189,7 +189,7 @@ func (p page) text() string { return text(p.doc) }
 func text(n *html.Node) string {
 	var b strings.Builder
 	for d := range n.Descendants() {
-		if d.Type == html.TextNode && d.Parent.Data != "script" && d.Parent.Data != "title" {
+		if d.Type == html.TextNode && d.Parent.Data != "script" && (d.Parent.Data != "title" || d.Parent.Namespace != "") {
 			b.WriteString(d.Data)
 		}
 		if d.Type == html.ElementNode && d.Data != "a" && d.Data != "span" && d.Data != "code" && d.Data != "strong" && d.Data != "time" {
