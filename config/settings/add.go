@@ -2,7 +2,6 @@ package settings
 
 import (
 	"context"
-	"fmt"
 	"net/url"
 	"strconv"
 	"strings"
@@ -108,23 +107,25 @@ func (r *request) addWebhook(ctx context.Context) (Page, error) {
 		f.values.Set(prefixOf(of)+"on", "1")
 		return r.addForm(about, f, chart, prefixOf(of))
 	}
-	key := fmt.Sprint(r.visit.Site.ID, "/", entered.Get("form"))
-	if path, again := r.pages.spent.seen(key); again {
+	spend, path, fresh := r.once("new")
+	if !fresh {
 		return done(path, "known")
 	}
+	stored := ""
+	defer func() { spend(stored) }()
 	specs, prefixes := r.chosen(f, about)
-	fresh := store.NewWebhook{Name: f.Value("name"), URL: f.Value("url"), Format: r.formatOf(f), Triggers: specs}
+	entry := store.NewWebhook{Name: f.Value("name"), URL: f.Value("url"), Format: r.formatOf(f), Triggers: specs}
 	if f.Bad() {
 		// The store is asked as well, so that everything wrong is told at once;
 		// the mistakes already known keep it from being stored.
-		fresh.Triggers = nil
-		err = r.store.Check(ctx, fresh)
+		entry.Triggers = nil
+		err = r.store.Check(ctx, entry)
 	} else {
 		var id int64
 		var shown secret.Text
-		if id, shown, err = r.store.Add(ctx, fresh); err == nil {
-			r.pages.spent.spend(key, r.path(id))
-			return r.added(id, shown, fresh)
+		if id, shown, err = r.store.Add(ctx, entry); err == nil {
+			stored = r.path(id)
+			return r.added(id, shown, entry)
 		}
 	}
 	if err := f.take(err, func(field string) string { return addField(field, prefixes) }); err != nil {

@@ -89,7 +89,7 @@ func (r *request) logForm(ctx context.Context, w store.Webhook, f *form) (Page, 
 			q.From = r.now.Add(-p.length)
 		}
 	}
-	if f.Value("period") == "until" {
+	if f.Value("until") != "" {
 		q.Until = r.dayAfter(f, "until")
 	}
 	found, err := r.pages.options.History.Log(ctx, q)
@@ -161,7 +161,7 @@ func (p logPage) Period() field {
 	for _, period := range periods {
 		options = append(options, option{Value: period.value, Label: period.label})
 	}
-	return p.Select("period", "Time", "", append(options, option{Value: "until", Label: "Until the day below"}))
+	return p.Select("period", "Time", "", options)
 }
 
 // Since is the list of how far back is sent again.

@@ -45,10 +45,12 @@ func (p secretPage) Overlaps() field {
 
 // rotate gives the webhook another secret and shows it.
 func (r *request) rotate(ctx context.Context, w store.Webhook) (Page, error) {
-	key := fmt.Sprint(r.visit.Site.ID, "/", w.ID, "/", r.visit.Form.Get("form"))
-	if path, again := r.pages.spent.seen(key); again {
+	spend, path, fresh := r.once(fmt.Sprint(w.ID))
+	if !fresh {
 		return done(path, "known")
 	}
+	made := ""
+	defer func() { spend(made) }()
 	f := newForm(url.Values{"overlap": {r.visit.Form.Get("overlap")}})
 	overlap, err := time.ParseDuration(f.Value("overlap"))
 	if err != nil {
@@ -64,7 +66,7 @@ func (r *request) rotate(ctx context.Context, w store.Webhook) (Page, error) {
 		}
 		return r.secretForm(w, f)
 	}
-	r.pages.spent.spend(key, r.path(w.ID))
+	made = r.path(w.ID)
 	page := shownPage{view: r.of(w, crumb{Text: "Signing secret"}), Heading: "The new signing secret of " + nameOf(w), Path: r.path(w.ID), Secret: shown, Languages: languages}
 	switch {
 	case kept:

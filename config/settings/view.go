@@ -22,18 +22,17 @@ var templates = template.Must(template.New("").Funcs(template.FuncMap{
 
 // view is what every page knows.
 type view struct {
-	Site       Site
-	Base       string // Of the overview.
-	Mail       string // Plausible's own page with the traffic notifications.
-	Goals      string // Plausible's own page with the goals.
-	Style      string
-	Script     string
-	Notice     string // What was just done.
-	Zone       string
-	here, now  time.Time
-	zone       *time.Location
-	Crumbs     []crumb
-	NoticeTone string
+	Site   Site
+	Base   string // Of the overview.
+	Mail   string // Plausible's own page with the traffic notifications.
+	Goals  string // Plausible's own page with the goals.
+	Style  string
+	Script string
+	Notice string // What was just done.
+	Zone   string
+	now    time.Time
+	zone   *time.Location
+	Crumbs []crumb
 }
 
 // crumb is a step from the overview to the page.

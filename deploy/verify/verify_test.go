@@ -65,6 +65,9 @@ func script(name string, args ...string) example {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if _, err := exec.LookPath(name); err != nil && (name == "php" || name == "ruby") {
+			t.Skip(name + " is not installed, so this example is not tried")
+		}
 		cmd := exec.CommandContext(t.Context(), name, append(args, secret, string(encoded))...)
 		cmd.Stdin = strings.NewReader(body)
 		out, err := cmd.CombinedOutput()
@@ -99,6 +102,9 @@ var examples = []struct {
 		console.log(require("./verify.js").verify(secret, JSON.parse(headers), require("node:fs").readFileSync(0)))`), true},
 	{"verify.py", script("python3", "-B", "-c", `import json, sys; from verify import verify
 print(str(verify(sys.argv[1], json.loads(sys.argv[2]), sys.stdin.buffer.read())).lower())`), true},
+	{"verify.php", script("php", "-r", `require "./verify.php"; array_shift($argv);
+		echo verify($argv[0], json_decode($argv[1], true), file_get_contents("php://stdin")) ? "true" : "false";`, "--"), true},
+	{"verify.rb", script("ruby", "-rjson", "-e", `require "./verify"; puts verify(ARGV[0], JSON.parse(ARGV[1]), $stdin.binmode.read)`), true},
 	{"verify.sh", shell, false},
 	{"verify.go", inGo, false},
 }
@@ -158,6 +164,19 @@ func TestReadmeShowsTheExamples(t *testing.T) {
 		}
 		if !strings.Contains(string(readme), strings.TrimSpace(string(source))) {
 			t.Errorf("README.md does not show %s as it is", e.name)
+		}
+	}
+}
+
+func TestSettingsPageShowsTheExamples(t *testing.T) {
+	for _, e := range examples {
+		source, err := os.ReadFile(e.name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown, err := os.ReadFile("../../config/settings/verify/" + strings.Replace(e.name, ".go", ".go.txt", 1))
+		if err != nil || string(shown) != string(source) {
+			t.Errorf("the settings page does not show %s as it is (%v): copy it to config/settings/verify", e.name, err)
 		}
 	}
 }

@@ -64,7 +64,7 @@ func (c Chart) SVG(id string) template.HTML {
 		fmt.Fprintf(&b, `<line class="pw-chart-mark-line" x1="%.1f" x2="%.1f" y1="%g" y2="%g"/>`, x, x, top-2, height-bottom)
 	}
 	if c.Threshold > 0 {
-		fmt.Fprintf(&b, `<text class="pw-chart-threshold-label" x="%g" y="%.1f" text-anchor="end">%s</text>`, width-right-4, labelAbove(at), esc(c.thresholdText()))
+		fmt.Fprintf(&b, `<text class="pw-chart-threshold-label" x="%g" y="%.1f">%s</text>`, left+6, labelAbove(at), esc(c.thresholdText()))
 	}
 	b.WriteString(`</svg>`)
 	return template.HTML(b.String())
