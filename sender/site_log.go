@@ -83,7 +83,7 @@ type EntryPage struct {
 
 // mostLooked bounds how many deliveries are looked at for one page, where a
 // filter fits few of them: whoever wants more asks for the next page.
-const mostLooked = 20_000
+const mostLooked = 10_000
 
 // Page returns a page of a webhook's deliveries.
 func (l SiteLog) Page(ctx context.Context, f PageFilter) (EntryPage, error) {
@@ -153,9 +153,13 @@ func (l SiteLog) pageQuery(f PageFilter) (pageQuery, error) {
 		}
 		where += " and (d.inserted_at, d.id) < (" + q.with(at) + "::timestamptz, " + q.with(id) + "::uuid)"
 	}
-	if f.Status == StatusFailed || f.Status == StatusCancelled {
-		// Written as the index webhook_deliveries_troubled has it.
+	switch f.Status {
+	case StatusFailed, StatusCancelled:
+		// Written as the index webhook_deliveries_troubled has it, and below
+		// as webhook_deliveries_due has it.
 		where += " and d.status in ('failed', 'cancelled')"
+	case StatusPending:
+		where += " and d.status = 'pending'"
 	}
 	q.looked = "select * from plausible_webhooks.webhook_deliveries d where " + where +
 		" order by d.inserted_at desc, d.id desc limit " + strconv.Itoa(mostLooked)
