@@ -151,6 +151,9 @@ func (t triggerFields) read() store.TriggerSpec {
 		if t.Type.NeedsThreshold() && t.Value(t.Prefix+"threshold") == "" {
 			t.wrong(t.Prefix+"threshold", "Enter how many completions make it fire.")
 		}
+		if t.lacksThreshold() {
+			t.wrong(t.Prefix+"threshold", "Enter a number of visitors, or switch the "+notificationName(t.Type)+" on in Plausible first, so that there is one to follow.")
+		}
 		if spec.WindowSeconds, _ = t.listed(t.Prefix + "window"); spec.WindowSeconds != 0 && !contains(store.Windows(), spec.WindowSeconds) {
 			t.wrong(t.Prefix+"window", "Choose one of the list.")
 		}
@@ -162,6 +165,12 @@ func (t triggerFields) read() store.TriggerSpec {
 		spec.CooldownSeconds = &cooldown
 	}
 	return spec
+}
+
+// lacksThreshold tells that a new trigger would follow a notification that
+// there is not. One that is stored so may stay: its notification was on once.
+func (t triggerFields) lacksThreshold() bool {
+	return !t.Type.AboutGoal() && !t.Fixed && t.Value(t.Prefix+"threshold") == "" && t.About.Threshold(t.Type) == 0
 }
 
 func contains(list []int, n int) bool {

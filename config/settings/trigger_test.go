@@ -24,6 +24,7 @@ func TestTriggersAreAddedChangedAndRemoved(t *testing.T) {
 	b.post(at+"new", "type", "goal.threshold", "goal", "10", "threshold", "9").wantText("The webhook has this trigger already")
 	b.post(at+"new", "type", "goal.threshold", "goal", "11").wantWrong("threshold", "Enter how many completions make it fire.")
 	b.post(at+"new", "type", "goal.completed", "goal", "20").wantWrong("goal", "no such goal")
+	b.post(at+"new", "type", "traffic.drop").wantWrong("threshold", "switch the traffic drop notification on in Plausible first")
 	b.post(at+"new", "type", "traffic.surge").wantText("What should make it fire?")
 	w = b.stored(w.ID)
 	if len(w.Triggers) != 1 || w.Triggers[0].Threshold != 5 || w.Triggers[0].WindowSeconds != 900 || w.Triggers[0].Repeat || w.Triggers[0].GoalID != 10 {

@@ -178,7 +178,7 @@ func (r *request) saveTrigger(ctx context.Context, w store.Webhook, t store.Trig
 	}
 	f := newForm(r.visit.Form)
 	f.values.Set("goal", storedTrigger(t).Get("goal"))
-	spec := triggerFields{form: f, Type: t.Type, About: about}.read()
+	spec := triggerFields{form: f, Type: t.Type, About: about, Fixed: true}.read()
 	spec.Disabled = !f.Has("enabled")
 	if !f.Bad() {
 		err := r.store.Update(ctx, w.ID, store.Changes{Put: []store.TriggerSpec{spec}})
