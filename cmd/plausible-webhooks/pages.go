@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"plausible-webhooks/config/env"
-	"plausible-webhooks/config/settings"
 	"plausible-webhooks/config/settings/server"
 
 	"github.com/hashicorp/go-hclog"
@@ -65,16 +64,4 @@ func (p *pagesServer) stop() {
 	}
 	p.serving.Wait()
 	p.handler.Close()
-}
-
-// placeholder shows that the way to the page is there.
-//
-// TODO: replace with the pages themselves.
-type placeholder struct{}
-
-func (placeholder) Serve(_ context.Context, visit settings.Visit, method string) (settings.Page, error) {
-	if len(visit.Rest) > 0 || method != http.MethodGet {
-		return settings.Page{Status: http.StatusNotFound, Title: "Webhooks", Body: "<p>There is nothing here.</p>"}, nil
-	}
-	return settings.Page{Title: "Webhooks", Body: "<p>The pages are not part of this version yet.</p>"}, nil
 }

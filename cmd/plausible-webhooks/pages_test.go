@@ -80,6 +80,9 @@ func TestWebhooksPageBehindAProxy(t *testing.T) {
 	if status != http.StatusOK || !strings.Contains(body, "<title>Webhooks · example.com/shop · Plausible</title>") {
 		t.Fatalf("the page after signing in = %d:\n%s", status, body)
 	}
+	if !strings.Contains(body, "Add your first webhook") || !strings.Contains(body, "/assets/pw-") {
+		t.Errorf("the page shows neither the first step nor its style:\n%s", body)
+	}
 	entry := `href="` + settings + `webhooks"`
 	if _, body := read(client.Get(front.URL() + settings + "general")); !strings.Contains(body, entry) {
 		t.Errorf("General has no entry Webhooks:\n%s", body)

@@ -7,6 +7,7 @@ import (
 
 	"plausible-webhooks/cdc"
 	"plausible-webhooks/config/env"
+	"plausible-webhooks/config/settings/assets"
 	"plausible-webhooks/evaluator"
 	"plausible-webhooks/evaluator/stats"
 	"plausible-webhooks/sender"
@@ -87,7 +88,7 @@ func (s *sidecar) run(ctx context.Context) error {
 		return err
 	}
 	defer admin.stop()
-	pages, err := servePages(s.settings, s.pool, placeholder{}, nil, s.log.Named("settings"))
+	pages, err := servePages(s.settings, s.pool, settingsPages(s.settings, s.pool, s.stats, s.sender.Wake), assets.Open, s.log.Named("settings"))
 	if err != nil {
 		return err
 	}
