@@ -14,16 +14,17 @@ import (
 	"plausible-webhooks/evaluator/stats"
 	"plausible-webhooks/sender"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // settingsPages wires the pages of site settings to the other rooms. Wake is
 // called when something is queued that should go out at once.
-func settingsPages(of env.Settings, pool *pgxpool.Pool, client *stats.Client, wake func()) *settings.Pages {
+func settingsPages(of env.Settings, pool *pgxpool.Pool, client *stats.Client, wake func(), logger hclog.Logger) *settings.Pages {
 	log := deliveryLog{pool, wake}
 	return settings.New(settings.Options{
 		Store: openStore(pool, of), History: log, Resender: log, Tester: log, Backtester: backtester{client, of},
-		BaseURL: of.BaseURL.String(), Version: programVersion(), Timeout: of.Timeout,
+		BaseURL: of.BaseURL.String(), Version: programVersion(), Timeout: of.Timeout, Logger: logger,
 	})
 }
 

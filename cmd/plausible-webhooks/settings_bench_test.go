@@ -57,7 +57,7 @@ func BenchmarkSettingsPages(b *testing.B) {
 	if err := pool.QueryRow(b.Context(), "select id::text from plausible_webhooks.webhook_deliveries where webhook_id = 1 limit 1").Scan(&delivery); err != nil {
 		b.Fatal(err)
 	}
-	pages := settingsPages(of, pool, nil, func() {})
+	pages := settingsPages(of, pool, nil, func() {}, nil)
 	for _, page := range []struct{ name, path, query string }{
 		{"overview", "", ""}, {"new", "new", ""}, {"webhook", "1", ""}, {"edit", "1/edit", ""}, {"trigger", "1/triggers/1", ""},
 		{"log", "1/deliveries", ""}, {"log-failed", "1/deliveries", "status=failed"}, {"log-goals", "1/deliveries", "event=goal.completed"},

@@ -45,7 +45,7 @@ func TestSettingsPagesMeetTheOtherRooms(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = client.Close() })
 	woken := 0
-	pages := settingsPages(of, pool, client, func() { woken++ })
+	pages := settingsPages(of, pool, client, func() { woken++ }, nil)
 	const base = "/example.com/settings/webhooks"
 	visit := func(path, query string, form url.Values) settings.Page {
 		t.Helper()

@@ -88,7 +88,8 @@ func (s *sidecar) run(ctx context.Context) error {
 		return err
 	}
 	defer admin.stop()
-	pages, err := servePages(s.settings, s.pool, settingsPages(s.settings, s.pool, s.stats, s.sender.Wake), assets.Open, s.log.Named("settings"))
+	log := s.log.Named("settings")
+	pages, err := servePages(s.settings, s.pool, settingsPages(s.settings, s.pool, s.stats, s.sender.Wake, log), assets.Open, log)
 	if err != nil {
 		return err
 	}

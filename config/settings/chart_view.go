@@ -73,6 +73,7 @@ func (r *request) chartOf(ctx context.Context, f *form, fields triggerFields, fo
 	case err != nil && ctx.Err() != nil:
 		return nil, err
 	case err != nil:
+		r.pages.options.Logger.Warn("no chart could be drawn", "site", r.visit.Site.ID, "error", err)
 		return &chartView{Problem: "The statistics database does not answer right now, so there is no chart. You can save without it, or try again later."}, nil
 	case outlook.Rows == 0 && outlook.Fired == 0:
 		return &chartView{Problem: "Nothing was recorded in the last 30 days that could be drawn."}, nil

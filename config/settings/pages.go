@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"plausible-webhooks/config/store"
+
+	"github.com/hashicorp/go-hclog"
 )
 
 // Options are what the pages need of the other rooms. Store, History,
@@ -24,6 +26,7 @@ type Options struct {
 	Version string           // As the User-Agent of requests has it.
 	Timeout time.Duration    // Of an attempt, where a webhook has none of its own.
 	Now     func() time.Time // Nil: time.Now.
+	Logger  hclog.Logger     // Nil: nothing is logged.
 }
 
 // Pages answers visits. It is safe for concurrent use.
@@ -37,6 +40,9 @@ type Pages struct {
 func New(options Options) *Pages {
 	if options.Now == nil {
 		options.Now = time.Now
+	}
+	if options.Logger == nil {
+		options.Logger = hclog.NewNullLogger()
 	}
 	return &Pages{options: options, trials: newTrials(options.Backtester, options.Now)}
 }

@@ -44,7 +44,7 @@ func (r *request) view(crumbs ...crumb) view {
 	return view{
 		Site: r.visit.Site, Base: base, Mail: settings + "email-reports", Goals: settings + "goals",
 		Style: base + "/assets/" + assets.Path("pw.css"), Script: base + "/assets/" + assets.Path("pw.js"),
-		Notice: notice(r.visit.Query), now: r.now, zone: r.zone, Zone: r.zone.String(), Crumbs: crumbs,
+		Notice: notice(r.visit.Query), now: r.now, zone: r.zone, Zone: strings.TrimPrefix(r.zone.String(), "Etc/"), Crumbs: crumbs,
 	}
 }
 
