@@ -23,4 +23,16 @@
 //     html/template.
 //   - A secret is shown once, in the answer to the request that made it.
 //   - No page needs script.
+//   - No page has inline script, handlers or style attributes, which a policy
+//     would refuse; its classes and ids begin with pw.
+//   - ClickHouse is asked within bounds: see trials.
+//
+// # Words
+//
+//   - A request is a visit being answered; route finds the answer of its path.
+//   - A view is what every page's template knows; a form is what was typed, and
+//     what is wrong with it, field by field.
+//   - A trial is a trigger tried on the past, an Outlook what it would have done.
+//   - A form is spent when its answer showed a secret: sent again, it does
+//     nothing.
 package settings
