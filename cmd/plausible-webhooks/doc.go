@@ -1,5 +1,5 @@
 // Command plausible-webhooks is the sidecar and its tools: run, migrate,
-// check, webhook, delivery and version, one file each.
+// check, health, webhook, delivery and version, one file each.
 //
 // The package wires rooms together and talks to people. It owns signals, exit
 // codes, tables and help texts; rules about webhooks live in config, what fires

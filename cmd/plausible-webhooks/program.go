@@ -38,6 +38,7 @@ type commands struct {
 	Run      runCommand       `cmd:"" default:"1" help:"Follow the settings, evaluate triggers and send (also with no command)."`
 	Migrate  migrateCommand   `cmd:"" help:"Create or upgrade the tables of the sidecar; run does it too."`
 	Check    checkCommand     `cmd:"" help:"Tell what is in order and how to mend what is not."`
+	Health   healthCommand    `cmd:"" help:"Tell whether the sidecar that runs here lives; for container runtimes."`
 	Backtest backtestCommand  `cmd:"" help:"Tell how often a trigger would have fired so far, before it is saved."`
 	Webhook  webhookCommands  `cmd:"" help:"Add, list, change, test and remove webhooks."`
 	Delivery deliveryCommands `cmd:"" help:"List deliveries, show what became of one, send again."`
