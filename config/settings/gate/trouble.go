@@ -23,8 +23,13 @@ func (t *Trouble) Error() string {
 
 func (t *Trouble) Unwrap() error { return t.Err }
 
+// OfDatabase reports whether PostgreSQL is the reason; otherwise it is Plausible.
+func (t *Trouble) OfDatabase() bool { return t.Title == titleDatabase }
+
+const titleDatabase = "The database cannot be reached"
+
 func databaseAway(err error) error {
-	return &Trouble{http.StatusServiceUnavailable, "The database cannot be reached",
+	return &Trouble{http.StatusServiceUnavailable, titleDatabase,
 		"Plausible's PostgreSQL does not answer at the moment. Try again shortly.", err}
 }
 

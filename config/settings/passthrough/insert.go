@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"plausible-webhooks/config/settings/menu"
 )
@@ -15,6 +16,9 @@ import (
 // modify adds the entry to an answer of Plausible, or leaves the answer as it
 // is. It never fails: what cannot be read goes through.
 func (p *Proxy) modify(answer *http.Response) error {
+	if lasted, news := p.trouble.End(); news {
+		p.log.Info("Plausible answers the settings page again", "after", lasted.Round(time.Second).String())
+	}
 	domain, _ := answer.Request.Context().Value(domainKey{}).(string)
 	encoding := strings.ToLower(strings.TrimSpace(answer.Header.Get("Content-Encoding")))
 	if !mayHoldMenu(answer) || encoding != "" && encoding != "identity" && encoding != "gzip" {

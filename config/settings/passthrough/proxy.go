@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"plausible-webhooks/config/outage"
+
 	"github.com/hashicorp/go-hclog"
 )
 
@@ -27,6 +29,10 @@ type Options struct {
 	Base      url.URL // BASE_URL.
 	Logger    hclog.Logger
 	Patience  time.Duration // Zero: Patience.
+
+	// Away is whether Plausible answers, shared with whoever else asks it. Nil:
+	// nobody.
+	Away *outage.Outage
 }
 
 // Proxy passes requests through. It is safe for concurrent use.
@@ -36,11 +42,15 @@ type Proxy struct {
 	transport *http.Transport
 	reverse   httputil.ReverseProxy
 	log       hclog.Logger
+	trouble   *outage.Outage
 }
 
 // New makes a proxy without connecting anywhere.
 func New(options Options) *Proxy {
-	p := &Proxy{base: options.Base, patience: options.Patience, log: options.Logger}
+	p := &Proxy{base: options.Base, patience: options.Patience, log: options.Logger, trouble: options.Away}
+	if p.trouble == nil {
+		p.trouble = new(outage.Outage)
+	}
 	if p.patience == 0 {
 		p.patience = Patience
 	}
@@ -64,7 +74,11 @@ func New(options Options) *Proxy {
 // Close lets go of idle connections.
 func (p *Proxy) Close() { p.transport.CloseIdleConnections() }
 
-type domainKey struct{}
+// Keys of what a request's context holds: the domain, and when it was sent.
+type (
+	domainKey struct{}
+	askedKey  struct{}
+)
 
 // ServeHTTP passes a request for a page of the domain's settings through.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request, domain string) {
@@ -73,7 +87,8 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request, domain string)
 			"This request is for Plausible: the proxy in front should send it there.", http.StatusMisdirectedRequest)
 		return
 	}
-	p.reverse.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), domainKey{}, domain)))
+	ctx := context.WithValue(r.Context(), domainKey{}, domain)
+	p.reverse.ServeHTTP(w, r.WithContext(context.WithValue(ctx, askedKey{}, time.Now())))
 }
 
 // rewrite aims the request at Plausible and restores what ReverseProxy tidies.
@@ -131,7 +146,10 @@ func (p *Proxy) away(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.Is(r.Context().Err(), context.Canceled) {
 		return // The browser has left.
 	}
-	p.log.Warn("a page of Plausible's settings could not be passed through: check WEBHOOKS_PLAUSIBLE_URL", "error", err)
+	asked, _ := r.Context().Value(askedKey{}).(time.Time)
+	if p.trouble.Begin(asked, err) {
+		p.log.Warn("pages of Plausible's settings cannot be passed through: check WEBHOOKS_PLAUSIBLE_URL", "error", err)
+	}
 	w.Header().Set("Cache-Control", "no-store")
 	http.Error(w, "plausible-webhooks cannot reach Plausible at the moment (WEBHOOKS_PLAUSIBLE_URL).", http.StatusBadGateway)
 }

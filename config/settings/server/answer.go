@@ -111,6 +111,7 @@ func (v *visitor) own() time.Duration { return time.Since(v.began) - v.verdict.W
 
 // told logs the request without its path, which names a site.
 func (v *visitor) told() {
+	v.served(Served{Route: RoutePage, Status: v.status, Plausible: v.verdict.Waited, Own: v.own()})
 	v.log.Debug("page", "method", v.r.Method, "status", v.status, "site", v.verdict.Site.ID,
 		"plausible", v.verdict.Waited.Round(time.Microsecond).String(), "own", v.own().Round(time.Microsecond).String())
 }

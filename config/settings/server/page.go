@@ -57,10 +57,12 @@ func (v *visitor) answer() {
 		back = v.at.base // What a form was sent to may not be a page.
 	}
 	var err error
+	asked := time.Now()
 	if v.verdict, err = v.gate.Ask(v.r.Context(), v.r, v.at.domain, back); err != nil {
-		v.undecided(err)
+		v.undecided(asked, err)
 		return
 	}
+	v.untroubled()
 	if !v.verdict.Allowed {
 		v.handOn()
 		return
@@ -114,7 +116,7 @@ func (v *visitor) visit() (settings.Visit, bool) {
 
 // undecided tells why Plausible's answer could not be had. Nothing of the site
 // is shown.
-func (v *visitor) undecided(err error) {
+func (v *visitor) undecided(asked time.Time, err error) {
 	if errors.Is(v.r.Context().Err(), context.Canceled) {
 		v.status = statusGone
 		return // Nobody is there to be told.
@@ -125,7 +127,7 @@ func (v *visitor) undecided(err error) {
 		return
 	}
 	if trouble.Err != nil {
-		v.log.Warn("permission for the Webhooks page could not be asked for", "error", trouble.Err)
+		v.troubled(asked, trouble.OfDatabase(), trouble.Err)
 	}
 	v.passCookies()
 	v.plain(trouble.Status, trouble.Title, trouble.Text)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"plausible-webhooks/config/outage"
 	"plausible-webhooks/config/settings"
 	"plausible-webhooks/config/settings/gate"
 	"plausible-webhooks/config/settings/passthrough"
@@ -48,6 +49,9 @@ type Options struct {
 	Logger    hclog.Logger
 	// Patience bounds the gate's question; zero: gate.Patience.
 	Patience time.Duration
+	// Served is told of each answer, for metrics; it must not block. Nil: nobody
+	// counts.
+	Served func(Served)
 }
 
 // Server is everything at WEBHOOKS_LISTEN: the Webhooks page, its assets, and
@@ -60,6 +64,9 @@ type Server struct {
 	through *passthrough.Proxy
 	origin  *http.CrossOriginProtection
 	log     hclog.Logger
+	tell    func(Served) // Nil: nobody counts.
+
+	plausible, database outage.Outage // Why permission cannot be asked for.
 }
 
 // New makes the handler without connecting anywhere.
@@ -69,14 +76,15 @@ func New(options Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		gate:    gate.New(gate.Options{DB: options.DB, Plausible: options.Plausible, Base: options.Base, Patience: options.Patience}),
-		pages:   options.Pages,
-		assets:  set,
-		asset:   options.Asset,
-		through: passthrough.New(passthrough.Options{Plausible: options.Plausible, Base: options.Base, Logger: options.Logger}),
-		origin:  http.NewCrossOriginProtection(),
-		log:     options.Logger,
+		gate:   gate.New(gate.Options{DB: options.DB, Plausible: options.Plausible, Base: options.Base, Patience: options.Patience}),
+		pages:  options.Pages,
+		assets: set,
+		asset:  options.Asset,
+		origin: http.NewCrossOriginProtection(),
+		log:    options.Logger,
+		tell:   options.Served,
 	}
+	s.through = passthrough.New(passthrough.Options{Plausible: options.Plausible, Base: options.Base, Logger: options.Logger, Away: &s.plausible})
 	// The proxy in front may send another Host than the one in the address bar.
 	if err := s.origin.AddTrustedOrigin(originOf(options.Base)); err != nil {
 		return nil, fmt.Errorf("trust forms of BASE_URL: %w", err)
@@ -110,11 +118,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case kindPage:
 		s.servePage(w, r, at)
 	case kindAsset:
-		s.serveAsset(w, r, at)
+		s.watch(RouteAsset, w, func(w http.ResponseWriter) { s.serveAsset(w, r, at) })
 	case kindSettings:
-		s.through.ServeHTTP(w, r, at.domain)
+		s.watch(RoutePassthrough, w, func(w http.ResponseWriter) { s.through.ServeHTTP(w, r, at.domain) })
 	default:
-		misdirected(w)
+		s.watch(RouteOther, w, misdirected)
 	}
 }
 
