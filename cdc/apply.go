@@ -2,6 +2,7 @@ package cdc
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/jackc/pglogrepl"
 )
@@ -25,6 +26,7 @@ type relation struct {
 type effect struct {
 	committed bool          // A transaction ended.
 	end       pglogrepl.LSN // The position after it.
+	at        time.Time     // When it was committed, by the clock of the server.
 	reshaped  bool          // A column that we keep came or went: rows may have changed silently.
 }
 
@@ -50,7 +52,7 @@ func (s *stream) apply(message pglogrepl.Message) (effect, error) {
 		}
 		s.inside = false
 		s.mirror.commit()
-		return effect{committed: true, end: m.TransactionEndLSN}, nil
+		return effect{committed: true, end: m.TransactionEndLSN, at: m.CommitTime}, nil
 	case *pglogrepl.InsertMessage, *pglogrepl.UpdateMessage, *pglogrepl.DeleteMessage, *pglogrepl.TruncateMessage:
 		if !s.inside {
 			return effect{}, fmt.Errorf("change a row outside of a transaction: %w", errDesync)

@@ -152,6 +152,7 @@ func (f *Follower) publish(now state) {
 		return
 	}
 	f.view.Store(view.Next(now.State))
+	f.moved()
 	if view != nil {
 		f.tell(changed, was.Webhooks != now.Webhooks || was.Triggers != now.Triggers)
 	}

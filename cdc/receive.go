@@ -170,6 +170,7 @@ func (f *Follower) applyMessage(data []byte, session *live) error {
 	}
 	if done.committed {
 		f.publish(session.stream.mirror.state())
+		f.lagged(done.at)
 		session.advance(done.end)
 	}
 	return nil

@@ -33,7 +33,8 @@ import (
 // noting begins and the read is done within that wait, it counts as missed, at
 // the cost of a needless read.
 func (s *supervisor) compare(ctx context.Context) {
-	s.compareAt = time.Now().Add(s.f.options.ReconcileInterval)
+	began := time.Now()
+	s.compareAt = began.Add(s.f.options.ReconcileInterval)
 	found, err := s.findDifferences(ctx)
 	if ctx.Err() != nil {
 		return
@@ -50,6 +51,10 @@ func (s *supervisor) compare(ctx context.Context) {
 	switch {
 	case err == nil && len(found) == 0:
 		s.warned, s.why, s.failures = "", "", 0
+		s.f.compared()
+		if _, news := s.comparing.End(); news {
+			s.f.options.Log.Info("the configuration is compared with the database again")
+		}
 	case err == nil:
 		for _, d := range found {
 			s.f.options.Log.Warn("the change stream had missed something; reading afresh",
@@ -60,7 +65,7 @@ func (s *supervisor) compare(ctx context.Context) {
 		session.end(errReread)
 	case errors.As(err, &schema), errors.As(err, &unavailable):
 		session.end(err)
-	default:
+	case s.comparing.Begin(began, err):
 		s.f.options.Log.Warn("cannot compare the configuration with the database; trying again", "error", err)
 	}
 }

@@ -140,6 +140,7 @@ func (f *Follower) readSnapshot(ctx context.Context, conn *pgconn.PgConn, sessio
 	session.stream = newStream(m)
 	f.publish(m.state())
 	f.confirm()
+	f.compared()
 	return nil
 }
 

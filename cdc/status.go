@@ -28,6 +28,13 @@ type Status struct {
 	Since     time.Time `json:"since"`        // When mode, health or reason last changed.
 	Confirmed time.Time `json:"confirmed_at"` // When the view was last known to be the present state; zero: never.
 	Revision  uint64    `json:"revision"`     // Of the present view; zero: none yet.
+
+	Changed  time.Time `json:"changed_at"`  // When the view last changed; zero: never.
+	Compared time.Time `json:"compared_at"` // When a full read was last made the view or found equal to it; zero: never.
+
+	// Lag is how long the last transaction of the change stream took from its
+	// commit to the view, by the clocks of both machines; zero: none came yet.
+	Lag time.Duration `json:"-"`
 }
 
 // Status returns the present status. It is safe for concurrent use.
@@ -59,4 +66,26 @@ func (f *Follower) confirm() {
 	f.statusMu.Lock()
 	defer f.statusMu.Unlock()
 	f.status.Confirmed = f.options.Now()
+}
+
+// compared notes that a full read was made the view, or found equal to it.
+func (f *Follower) compared() {
+	f.statusMu.Lock()
+	defer f.statusMu.Unlock()
+	f.status.Compared = f.options.Now()
+}
+
+// moved notes that the view has changed.
+func (f *Follower) moved() {
+	f.statusMu.Lock()
+	defer f.statusMu.Unlock()
+	f.status.Changed = f.options.Now()
+}
+
+// lagged notes how late a transaction of the stream came into the view. Clocks
+// that differ can make that negative.
+func (f *Follower) lagged(committed time.Time) {
+	f.statusMu.Lock()
+	defer f.statusMu.Unlock()
+	f.status.Lag = max(f.options.Now().Sub(committed), 0)
 }

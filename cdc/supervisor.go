@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"plausible-webhooks/config/outage"
 )
 
 const (
@@ -36,8 +38,12 @@ type supervisor struct {
 	pollWorks    bool   // The last read succeeded: the server is there and understood.
 	why          string // Why no session streams; empty: none was tried yet.
 	warned       string // The last warning about replication, which is not repeated.
-	custodyErr   string // The same for custody.
-	pollErr      string // The same for reads.
+
+	// interrupted is a warning about a session that ended: told once a read
+	// succeeds. If it does not, then the server is away, which says it all.
+	interrupted func()
+
+	reading, comparing, keeping outage.Outage // Each with the ordinary connection: poll, compare, custody.
 }
 
 // running is a session in its goroutine.
@@ -81,7 +87,11 @@ func (s *supervisor) work(ctx context.Context) {
 	if streams && (compareSoon || s.due(s.compareAt)) {
 		s.compare(ctx)
 	}
-	if s.f.View() != nil && (ownersMoved || s.due(s.custodyAt)) {
+	switch {
+	case s.f.View() == nil || !ownersMoved && !s.due(s.custodyAt):
+	case s.away():
+		s.custodyAt = time.Now() // Due as soon as the server is back.
+	default:
 		s.custody(ctx)
 		if ownersMoved {
 			s.custodyAt = earlier(s.custodyAt, time.Now().Add(secondLook))
@@ -93,6 +103,13 @@ func (s *supervisor) work(ctx context.Context) {
 // more: a commit can be delivered before a statement sees it, and nothing else
 // would tell of it for minutes.
 const secondLook = time.Second
+
+// away reports whether the last read failed. Then nothing else is tried with the
+// ordinary connection: it would only say the same once more.
+func (s *supervisor) away() bool {
+	_, away := s.reading.Present()
+	return away && !s.f.streams()
+}
 
 func (s *supervisor) due(at time.Time) bool { return !time.Now().Before(at) }
 
@@ -119,7 +136,7 @@ func (s *supervisor) wait(ctx context.Context) {
 	} else {
 		next = earlier(next, s.pollAt)
 	}
-	if s.f.View() == nil {
+	if s.f.View() == nil || s.away() {
 		next = s.pollAt
 	}
 	if s.f.options.Source != SourcePoll && s.session == nil && s.pollWorks {
@@ -165,10 +182,15 @@ func (s *supervisor) poll(ctx context.Context) {
 		s.pollFailed(err)
 		return
 	}
-	if s.pollErr != "" {
-		s.f.options.Log.Info("the configuration can be read again")
+	if lasted, news := s.reading.End(); news {
+		s.f.options.Log.Info("the configuration can be read again", "after", lasted.Round(time.Second).String())
+		s.interrupted = nil
 	}
-	s.pollWorks, s.pollFailures, s.pollErr = true, 0, ""
+	if s.interrupted != nil {
+		s.interrupted()
+		s.interrupted = nil
+	}
+	s.pollWorks, s.pollFailures = true, 0
 	s.pollAt = time.Now().Add(s.f.options.PollInterval)
 
 	s.f.mu.Lock()
@@ -182,6 +204,7 @@ func (s *supervisor) poll(ctx context.Context) {
 	}
 	s.f.publish(fresh.state())
 	s.f.confirm()
+	s.f.compared()
 	s.reportPolling()
 }
 
@@ -192,9 +215,10 @@ func (s *supervisor) pollFailed(err error) {
 	pause := min(backOff(s.pollFailures), s.f.options.PollInterval)
 	s.pollAt = time.Now().Add(pause)
 	err = fmt.Errorf("read the configuration: %w", err)
-	if text := err.Error(); text != s.pollErr {
-		s.pollErr = text
+	if s.reading.Begin(time.Now(), err) {
 		s.f.options.Log.Error("cannot read the configuration; the last one stays in use", "error", err)
+	} else {
+		s.f.options.Log.Debug("the configuration cannot be read yet", "error", err)
 	}
 	s.f.setStatus(ModePoll, false, err.Error())
 }
@@ -276,7 +300,10 @@ func (s *supervisor) sessionEnded(ctx context.Context, err error) {
 		s.failures++
 		s.why = fmt.Sprintf("replication was interrupted: %v", err)
 		s.sessionAt = now.Add(backOff(s.failures))
-		s.warn(s.why, "replication was interrupted; reading the configuration every "+every+" until it works again", "error", err)
+		why := s.why
+		s.interrupted = func() {
+			s.warn(why, "replication was interrupted; reading the configuration every "+every+" until it works again", "error", err)
+		}
 	}
 	if s.pollWorks {
 		s.reportPolling()
@@ -293,7 +320,8 @@ func (s *supervisor) warn(thing, message string, args ...any) {
 
 // custody keeps our webhooks in step with the sites that own them.
 func (s *supervisor) custody(ctx context.Context) {
-	s.custodyAt = time.Now().Add(s.f.options.ReconcileInterval)
+	began := time.Now()
+	s.custodyAt = began.Add(s.f.options.ReconcileInterval)
 	var done custodyResult
 	err := s.plain.use(ctx, taskTimeout, func(ctx context.Context, conn *pgx.Conn) (err error) {
 		done, err = keepCustody(ctx, conn, s.f.options.Now())
@@ -306,11 +334,11 @@ func (s *supervisor) custody(ctx context.Context) {
 	if done.Transferred+done.Purged > 0 && !s.f.streams() {
 		s.pollAt = time.Now() // What was changed here need not wait for the next read.
 	}
-	switch {
-	case err == nil:
-		s.custodyErr = ""
-	case err.Error() != s.custodyErr:
-		s.custodyErr = err.Error()
+	if err == nil {
+		if _, news := s.keeping.End(); news {
+			s.f.options.Log.Info("webhooks are in step with their sites again")
+		}
+	} else if s.keeping.Begin(began, err) {
 		s.f.options.Log.Warn("cannot bring webhooks in step with their sites; trying again", "error", err)
 	}
 	if s.f.hooks.custody != nil {

@@ -47,6 +47,9 @@ func (v *View) Goal(id int64) (Goal, bool) { return v.state.Goals.Get(id) }
 // Goals yields every goal, by id.
 func (v *View) Goals() iter.Seq[Goal] { return v.state.Goals.All() }
 
+// GoalCount is the number of goals.
+func (v *View) GoalCount() int { return v.state.Goals.Len() }
+
 // GoalsOf returns the goals of a site, by id.
 func (v *View) GoalsOf(site int64) []Goal { return v.state.Goals.of(site) }
 
@@ -101,6 +104,9 @@ func (v *View) Trigger(id int64) (Trigger, bool) { return v.state.Triggers.Get(i
 
 // Triggers yields every trigger, by id.
 func (v *View) Triggers() iter.Seq[Trigger] { return v.state.Triggers.All() }
+
+// TriggerCount is the number of triggers.
+func (v *View) TriggerCount() int { return v.state.Triggers.Len() }
 
 // TriggersOf returns the triggers of a webhook, by id.
 func (v *View) TriggersOf(webhook int64) []Trigger { return v.state.Triggers.of(webhook) }
