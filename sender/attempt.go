@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"plausible-webhooks/config/event"
+	"plausible-webhooks/config/outage"
 	"plausible-webhooks/config/secret"
 	"plausible-webhooks/config/target"
 )
@@ -35,7 +36,11 @@ func (s *Sender) attempt(stop, hard context.Context, request *http.Request, d *d
 	}
 	if err != nil {
 		s.slots.giveBackUnused(slot)
-		if !errors.Is(err, errNotOurs) {
+		switch {
+		case errors.Is(err, errNotOurs):
+		case outage.Away(err):
+			s.stoodStill(asked, err)
+		default:
 			s.log.Warn("attempt not begun: the database does not answer as it should", "delivery", d.id, "webhook", d.webhook, "error", err)
 		}
 		return outcome{}, nil, err
@@ -49,6 +54,7 @@ func (s *Sender) attempt(stop, hard context.Context, request *http.Request, d *d
 	} else {
 		s.slots.giveBack(slot, result.succeeded() && result.duration <= doubtfulAfter)
 	}
+	s.attempted(d, result)
 	s.logAttempt(d, hook, result)
 	return result, hook, nil
 }

@@ -66,7 +66,7 @@ with picked as (
 )
 update plausible_webhooks.webhook_deliveries d set claimed_until = now() + $3::interval
 from picked p where d.id = p.id
-returning d.id, d.webhook_id, d.event_type, d.format, d.payload, d.attempts, d.round_attempts, d.failed_rounds`
+returning d.id, d.webhook_id, d.event_type, d.format, d.payload, d.attempts, d.round_attempts, d.failed_rounds, now() - d.inserted_at`
 
 // claimSoon is claim within the time of a statement.
 func (s *Sender) claimSoon(ctx context.Context, only []int64) (claimed []*delivery, again bool, err error) {
@@ -98,8 +98,8 @@ func (s *Sender) claim(ctx context.Context, only []int64) (claimed []*delivery, 
 		return nil, last != 0, nil
 	}
 	claimed, err = byIndex(ctx, s.options.DB, func(row pgx.CollectableRow) (*delivery, error) {
-		var d delivery
-		return &d, row.Scan(&d.id, &d.webhook, &d.event, &d.format, &d.payload, &d.attempts, &d.roundAttempts, &d.failedRounds)
+		d := delivery{claimed: time.Now()}
+		return &d, row.Scan(&d.id, &d.webhook, &d.event, &d.format, &d.payload, &d.attempts, &d.roundAttempts, &d.failedRounds, &d.age)
 	}, claimSQL, ids, most, s.lease, s.held.lapsing(time.Now().Add(-s.statementLimit())))
 	if err != nil {
 		return nil, false, fmt.Errorf("claim deliveries: %w", err)

@@ -125,8 +125,8 @@ func TestWhoIsToldOfAnInstanceWideWebhookThatIsGone(t *testing.T) {
 	if diff := cmp.Diff([]int64{all}, b.told()); diff != "" {
 		t.Errorf("told (-want +got):\n%s", diff)
 	}
-	if got, want := s.Counters(), (sender.Counters{DisabledGone: 1}); got != want {
-		t.Errorf("counters %+v, want %+v", got, want)
+	if got := s.Counters(); got.DisabledGone != 1 || got.DisabledFailing != 0 {
+		t.Errorf("counters %+v, want one that is gone", got)
 	}
 }
 

@@ -2,6 +2,7 @@ package sender
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"time"
 )
@@ -26,3 +27,14 @@ func (s *Sender) KeepAtMost(n int) { s.mostFinished = n }
 // DisableFailing looks at the log at once and once, on a sender that does not
 // run.
 func (s *Sender) DisableFailing(ctx context.Context) error { return s.disableFailing(ctx) }
+
+// DepthMost is how many deliveries a look at the queue's depth counts.
+const DepthMost = depthMost
+
+// DepthSettings are what the statements of that look are planned with.
+func DepthSettings() []string { return []string{byIndexSQL, inOrderSQL} }
+
+// DepthStatements are those statements, with their bounds.
+func DepthStatements() map[string]string {
+	return map[string]string{depthSQL: fmt.Sprint(depthMost + 1), oldestDueSQL: fmt.Sprint(depthWebhooks)}
+}

@@ -20,6 +20,8 @@ type delivery struct {
 	attempts      int // As in its row, so that a fence can be made of it.
 	roundAttempts int
 	failedRounds  int
+	age           time.Duration // Since it was written, at the moment
+	claimed       time.Time     // when we claimed it.
 }
 
 const (

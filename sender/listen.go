@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"plausible-webhooks/config/outage"
 )
 
 // dueChannel is where the database tells of deliveries that were inserted
@@ -16,10 +18,23 @@ const dueChannel = "plausible_webhooks_due"
 // listenInterval is how soon listening is tried again; polling does meanwhile.
 const listenInterval = time.Second
 
-// keepListening listens until stop ends.
+// keepListening listens until stop ends. A connection that breaks is no news
+// while the next one works, or while the database is away.
 func (s *Sender) keepListening(stop context.Context) {
+	var deaf outage.Outage
+	failures := 0
 	for {
-		if err := s.listen(stop); err != nil && stop.Err() == nil {
+		began := time.Now()
+		err := s.listen(stop, func() {
+			failures = 0
+			if _, news := deaf.End(); news {
+				s.log.Info("listening for deliveries works again")
+			}
+		})
+		if err != nil {
+			failures++
+		}
+		if err != nil && failures > 1 && stop.Err() == nil && s.Trouble() == nil && deaf.Begin(began, err) {
 			s.log.Warn("the queue is looked at every half second until listening works again", "error", err)
 		}
 		select {
@@ -33,7 +48,7 @@ func (s *Sender) keepListening(stop context.Context) {
 // listen has the queue looked at for whatever anybody inserts, until the
 // connection breaks. It takes one of its own: those of the pool are for
 // statements that end.
-func (s *Sender) listen(ctx context.Context) error {
+func (s *Sender) listen(ctx context.Context, works func()) error {
 	pooled, err := s.options.DB.Acquire(ctx)
 	if err != nil {
 		return nil // The claim loop says that the database is away.
@@ -47,6 +62,7 @@ func (s *Sender) listen(ctx context.Context) error {
 	if _, err := conn.Exec(ctx, "listen "+dueChannel); err != nil {
 		return fmt.Errorf("listen for deliveries that others insert: %w", err)
 	}
+	works()
 	s.Wake() // For what came before.
 	for {
 		notice, err := conn.WaitForNotification(ctx)

@@ -42,6 +42,10 @@ type Options struct {
 	Version string       // For the User-Agent.
 	Logger  hclog.Logger // Nil: nothing is logged.
 
+	// Attempted is told of each attempt, for metrics; it must not block. Nil:
+	// nobody counts.
+	Attempted func(Attempted)
+
 	// PollInterval is how often the queue is looked at without being woken: for
 	// rows whose time has come, and where the database's notices do not arrive.
 	PollInterval time.Duration

@@ -22,6 +22,7 @@ type outcome struct {
 	excerpt    string // Of the answer's body, clean.
 	problem    string // What went wrong, for people; it never holds a path or a secret.
 	duration   time.Duration
+	kind       Kind // Of what went wrong without an answer; empty: see kindOf.
 
 	hopeless bool // Trying again is no use: a refused address or a malformed URL.
 	cut      bool // Our own end cut it off.

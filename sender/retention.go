@@ -96,6 +96,11 @@ func (s *Sender) purge(ctx context.Context) error {
 			}
 		}()
 		before := s.purged.Load()
+		defer func() {
+			if err == nil || s.purged.Load() > before { // Or out of time, with something done.
+				s.purgedAt.Store(time.Now().UnixNano())
+			}
+		}()
 		if err := s.purgeOld(ctx, conn); err != nil {
 			return err
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"plausible-webhooks/config/event"
+	"plausible-webhooks/config/outage"
 )
 
 const (
@@ -64,6 +65,9 @@ type Sender struct {
 	mostFinished int       // Kept of one webhook.
 
 	disabledFailing, disabledGone, purged atomic.Int64
+	purgedAt                              atomic.Int64 // Unix nanoseconds; zero: never.
+
+	database outage.Outage // Why the queue stands still.
 
 	warned    sync.Map // Complaints about secrets that were logged.
 	explained sync.Map // When deliveries of those webhooks were last told why they wait.
@@ -149,10 +153,16 @@ func (s *Sender) Run(ctx context.Context) error {
 		}
 	})
 	background.Go(func() { s.keepListening(stop) })
-	background.Go(func() { s.every(hard, finished, s.lease/renewalsPerLease, s.renew) })
-	background.Go(func() { s.every(stop, finished, settleInterval, s.settle) })
-	background.Go(func() { s.every(stop, finished, failingInterval, s.disableFailing) })
-	background.Go(func() { s.every(stop, finished, purgeInterval, s.purge) })
+	background.Go(func() {
+		s.again(hard, finished, &chore{name: "renewing claims", every: s.lease / renewalsPerLease}, s.renew)
+	})
+	background.Go(func() { s.again(stop, finished, &chore{name: "settling the queue", every: settleInterval}, s.settle) })
+	background.Go(func() {
+		s.again(stop, finished, &chore{name: "looking for failing webhooks", every: failingInterval}, s.disableFailing)
+	})
+	background.Go(func() {
+		s.again(stop, finished, &chore{name: "deleting old deliveries", every: purgeInterval}, s.purge)
+	})
 
 	s.claimLoop(stop, hard, writes, &deliveries)
 
@@ -175,18 +185,16 @@ func (s *Sender) Run(ctx context.Context) error {
 func (s *Sender) claimLoop(stop, hard, writes context.Context, deliveries *sync.WaitGroup) {
 	poll := time.NewTicker(s.options.PollInterval)
 	defer poll.Stop()
-	away := false    // So that a database that is away is reported once.
 	var only []int64 // Nil: all webhooks have their turn.
 	for {
+		asked := time.Now()
 		claimed, again, err := s.claimSoon(stop, only)
 		switch {
 		case stop.Err() != nil:
-		case err != nil && !away:
-			s.log.Error("queue cannot be read, trying again", "error", err)
-			away = true
-		case err == nil && away:
-			s.log.Info("queue is read again")
-			away = false
+		case err != nil:
+			s.stoodStill(asked, err)
+		default:
+			s.worked()
 		}
 		for _, d := range claimed {
 			deliveries.Go(func() { s.deliver(stop, hard, writes, d) })
@@ -221,7 +229,7 @@ func (s *Sender) deliver(stop, hard, writes context.Context, d *delivery) {
 	}
 	r.run()
 	if !r.released {
-		if _, err := s.releases.do(beginning{d.id, d.attempts}); err != nil {
+		if _, err := s.releases.do(beginning{d.id, d.attempts}); err != nil && !outage.Away(err) {
 			s.log.Warn("claim not given back, it lapses by itself", "delivery", d.id, "error", err)
 		}
 	}
@@ -236,14 +244,15 @@ func (s *Sender) deliver(stop, hard, writes context.Context, d *delivery) {
 	s.held.drop(d)
 }
 
-// every does something at once and then at each interval, until ctx ends or
-// the sender is finished. An error is for the log: the next time may do.
-func (s *Sender) every(ctx context.Context, finished <-chan struct{}, interval time.Duration, do func(context.Context) error) {
-	ticker := time.NewTicker(interval)
+// again does a chore at once and then at each of its intervals, until ctx ends
+// or the sender is finished. An error is for the log: the next time may do.
+func (s *Sender) again(ctx context.Context, finished <-chan struct{}, c *chore, do func(context.Context) error) {
+	ticker := time.NewTicker(c.every)
 	defer ticker.Stop()
 	for {
-		if err := within(ctx, taskLimit, do); err != nil && ctx.Err() == nil {
-			s.log.Warn("trying again soon", "error", err)
+		began := time.Now()
+		if err := within(ctx, taskLimit, do); ctx.Err() == nil {
+			s.done(c, began, err)
 		}
 		select {
 		case <-ticker.C:

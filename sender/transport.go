@@ -212,7 +212,7 @@ func broken(ctx context.Context, err error, connected bool, timeout time.Duratio
 	if errors.Is(err, errNotAllowed) {
 		return outcome{hopeless: true, problem: errNotAllowed.Error()}
 	}
-	return outcome{problem: clean([]byte(explain(err, connected, timeout)), errorBytes)}
+	return outcome{kind: kindOfError(err, connected), problem: clean([]byte(explain(err, connected, timeout)), errorBytes)}
 }
 
 func explain(err error, connected bool, timeout time.Duration) string {
