@@ -49,12 +49,13 @@ select w.id, n.trigger_id, n.site_id, n.event_type, n.event_key, n.payload, n.fo
 from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[])
   as n (webhook_id, trigger_id, site_id, event_type, event_key, payload, format)
 join (select *, not enabled and disabled_reason is not null as off from plausible_webhooks.webhooks) w on w.id = n.webhook_id
-on conflict (webhook_id, event_key) do nothing`
+on conflict (webhook_id, event_key) do nothing
+returning event_type`
 
 // commit writes a draft in one transaction and then makes it the memory. It
-// returns how many deliveries are new. After any error the memory must be read
+// returns how many deliveries of each type are new. After any error the memory must be read
 // again: whether a lost connection had committed is unknown.
-func (e *Evaluator) commit(ctx context.Context, m *memory, d *draft, at int64) (delivered int64, err error) {
+func (e *Evaluator) commit(ctx context.Context, m *memory, d *draft, at int64) (delivered map[event.Type]int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, commitLimit)
 	defer cancel()
 	err = pgx.BeginFunc(ctx, e.options.DB, func(tx pgx.Tx) error {
@@ -72,10 +73,10 @@ func (e *Evaluator) commit(ctx context.Context, m *memory, d *draft, at int64) (
 		return err
 	})
 	if err != nil {
-		return 0, fmt.Errorf("record evaluation: %w", err)
+		return nil, fmt.Errorf("record evaluation: %w", err)
 	}
 	if err := e.reached("committed"); err != nil {
-		return 0, err
+		return nil, err
 	}
 	m.apply(d, at)
 	return delivered, nil
@@ -160,12 +161,12 @@ func (e *Evaluator) removeStates(ctx context.Context, tx pgx.Tx, m *memory, d *d
 	return e.exactly(ctx, tx, len(triggers), "removals", removeStates, triggers, sites, goals, versions)
 }
 
-func (e *Evaluator) writeDeliveries(ctx context.Context, tx pgx.Tx, deliveries []delivery) (int64, error) {
+func (e *Evaluator) writeDeliveries(ctx context.Context, tx pgx.Tx, deliveries []delivery) (map[event.Type]int, error) {
 	if len(deliveries) == 0 {
-		return 0, nil
+		return nil, nil
 	}
 	if err := e.reached("deliveries"); err != nil {
-		return 0, err
+		return nil, err
 	}
 	var webhooks, triggers, sites []int64
 	var kinds, keys, payloads, formats []string
@@ -174,9 +175,14 @@ func (e *Evaluator) writeDeliveries(ctx context.Context, tx pgx.Tx, deliveries [
 		kinds, keys = append(kinds, string(n.kind)), append(keys, n.key)
 		payloads, formats = append(payloads, n.payload), append(formats, string(n.format))
 	}
-	tag, err := tx.Exec(ctx, writeDeliveries, webhooks, triggers, sites, kinds, keys, payloads, formats)
+	rows, err := tx.Query(ctx, writeDeliveries, webhooks, triggers, sites, kinds, keys, payloads, formats)
 	if err != nil {
-		return 0, fmt.Errorf("write deliveries: %w", err)
+		return nil, fmt.Errorf("write deliveries: %w", err)
 	}
-	return tag.RowsAffected(), nil
+	written := map[event.Type]int{}
+	var kind event.Type
+	if _, err := pgx.ForEachRow(rows, []any{&kind}, func() error { written[kind]++; return nil }); err != nil {
+		return nil, fmt.Errorf("write deliveries: %w", err)
+	}
+	return written, nil
 }

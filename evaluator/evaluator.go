@@ -2,11 +2,12 @@ package evaluator
 
 import (
 	"context"
-	"errors"
 	"sync/atomic"
 	"time"
 
 	"plausible-webhooks/config"
+	"plausible-webhooks/config/event"
+	"plausible-webhooks/config/outage"
 	"plausible-webhooks/evaluator/stats"
 
 	"github.com/hashicorp/go-hclog"
@@ -31,6 +32,9 @@ type Options struct {
 	Logger hclog.Logger // Nil: none.
 	// Wake is called after deliveries were committed. Nil: nobody waits.
 	Wake func()
+	// Ticked is told how long each evaluation took, for metrics; it must not
+	// block. Nil: nobody counts.
+	Ticked func(took time.Duration)
 
 	// Clock replaces the time of ClickHouse, which is asked at the start of
 	// each tick, in tests and measurements.
@@ -71,9 +75,13 @@ type Evaluator struct {
 
 	lateness lateness
 
-	ticks, missed, unanswered, failed, firings, late atomic.Int64
-	took, interval                                   atomic.Int64 // Of the last tick, and until the next; nanoseconds.
-	leading                                          atomic.Bool
+	clickhouse, postgres outage.Outage // Why evaluation stands still.
+
+	ticks, missed, unanswered, failed, late atomic.Int64
+	firings                                 map[event.Type]*atomic.Int64 // The map itself does not change.
+	interval                                atomic.Int64                 // From the last tick to the next; nanoseconds.
+	complete                                atomic.Int64                 // When a tick was last answered and committed as a whole; Unix nanoseconds.
+	leading, standingBy                     atomic.Bool
 }
 
 // New returns an evaluator that does nothing until Run or Tick.
@@ -91,37 +99,10 @@ func New(o Options) *Evaluator {
 		o.Logger = hclog.NewNullLogger()
 	}
 	return &Evaluator{
-		options: o, log: o.Logger,
+		options: o, log: o.Logger, firings: newFirings(),
 		unsettled: map[class]map[ruleKey]bool{}, redefine: map[int64]bool{}, taken: map[stateKey]int64{}, evaluated: map[class]int64{},
 		past: map[pastKey]past{}, silent: map[string]bool{}, slice: longestSlice,
 	}
-}
-
-// Counters are running totals of a process, for metrics.
-type Counters struct {
-	Ticks      int64         // Evaluations that were committed or had nothing to do.
-	Missed     int64         // Ticks left out because one before took too long.
-	Unanswered int64         // Parts of ticks that ClickHouse did not answer.
-	Failed     int64         // Ticks that PostgreSQL did not take.
-	Firings    int64         // Deliveries written.
-	LateRows   int64         // Of goals, that came later than LateEvents and are in no count.
-	Queries    int64         // Sent to ClickHouse.
-	Took       time.Duration // By the last tick.
-	Interval   time.Duration // From the last tick to the next; longer than PollInterval while ticks are slow.
-	Leading    bool          // This process evaluates; another does otherwise.
-}
-
-// Counters returns the totals so far.
-func (e *Evaluator) Counters() Counters {
-	c := Counters{
-		Ticks: e.ticks.Load(), Missed: e.missed.Load(), Unanswered: e.unanswered.Load(),
-		Failed: e.failed.Load(), Firings: e.firings.Load(), LateRows: e.late.Load(),
-		Took: time.Duration(e.took.Load()), Interval: time.Duration(e.interval.Load()), Leading: e.leading.Load(),
-	}
-	if e.options.Stats != nil {
-		c.Queries = e.options.Stats.Queries()
-	}
-	return c
 }
 
 // clock is the time of a tick.
@@ -139,23 +120,4 @@ func (e *Evaluator) reached(point string) error {
 		return nil
 	}
 	return e.options.interrupt(point)
-}
-
-// answered tells once when ClickHouse falls silent on a question, and once
-// when it answers again.
-func (e *Evaluator) answered(part string, err error) {
-	switch {
-	case errors.Is(err, context.Canceled):
-		return // We are being stopped.
-	case err != nil && !e.silent[part]:
-		e.log.Error("evaluation stands still until ClickHouse answers; nothing is lost", "part", part, "error", err)
-	case err == nil && e.silent[part]:
-		e.log.Info("evaluation goes on", "part", part)
-	}
-	if err != nil {
-		e.unanswered.Add(1)
-		e.silent[part] = true
-	} else {
-		delete(e.silent, part)
-	}
 }

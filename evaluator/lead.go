@@ -27,10 +27,11 @@ const (
 func (e *Evaluator) lead(ctx context.Context) {
 	err := e.leadOnce(ctx)
 	e.leading.Store(false)
+	e.standingBy.Store(false)
 	if ctx.Err() != nil {
 		return
 	}
-	e.log.Warn("this process does not lead evaluation any more; trying again", "error", err)
+	e.stoodStill(err)
 	pause(ctx, leadRetry)
 }
 
@@ -57,6 +58,8 @@ func (e *Evaluator) leadOnce(ctx context.Context) error {
 		if leading {
 			break
 		}
+		e.worked()
+		e.standingBy.Store(true)
 		if !waiting {
 			e.log.Info("another process evaluates; standing by")
 		}
@@ -64,6 +67,7 @@ func (e *Evaluator) leadOnce(ctx context.Context) error {
 			return context.Cause(ctx)
 		}
 	}
+	e.standingBy.Store(false)
 	e.leading.Store(true)
 	e.log.Info("this process evaluates")
 	return e.keepTime(ctx, func(ctx context.Context) error {

@@ -22,7 +22,7 @@ func (e *Evaluator) keepTime(ctx context.Context, stillLeading func(context.Cont
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	p := pace{poll: e.options.PollInterval, due: time.Now()}
-	scheduled, troubled := true, false
+	scheduled := true
 	for {
 		select {
 		case <-ctx.Done():
@@ -44,7 +44,7 @@ func (e *Evaluator) keepTime(ctx context.Context, stillLeading func(context.Cont
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		e.note(report, err, &troubled)
+		e.note(report, err)
 		e.rest(&p, began, time.Now())
 		at := p.due
 		if soon := p.soon(time.Now()); report.more && soon.Before(at) {
@@ -60,7 +60,9 @@ func (e *Evaluator) keepTime(ctx context.Context, stillLeading func(context.Cont
 func (e *Evaluator) rest(p *pace, began, ended time.Time) {
 	missed := p.ticked(began, ended)
 	e.missed.Add(int64(missed))
-	e.took.Store(int64(ended.Sub(began)))
+	if e.options.Ticked != nil {
+		e.options.Ticked(ended.Sub(began))
+	}
 	e.interval.Store(int64(p.due.Sub(began)))
 	switch p.turned() {
 	case slowed:
@@ -71,21 +73,24 @@ func (e *Evaluator) rest(p *pace, began, ended time.Time) {
 }
 
 // note counts and logs a tick.
-func (e *Evaluator) note(report Report, err error, troubled *bool) {
+func (e *Evaluator) note(report Report, err error) {
 	if err != nil {
 		e.failed.Add(1)
-		if !*troubled && !errors.Is(err, errOvertaken) {
-			e.log.Error("evaluation stands still until PostgreSQL takes its results; nothing is lost", "error", err)
-			*troubled = true
+		if !errors.Is(err, errOvertaken) {
+			e.stoodStill(err)
 		}
 		return
 	}
-	if *troubled {
-		e.log.Info("PostgreSQL takes the results of evaluation again")
-		*troubled = false
-	}
+	e.worked()
 	e.ticks.Add(1)
-	e.firings.Add(int64(report.Firings))
+	if len(report.Unanswered) == 0 {
+		e.complete.Store(time.Now().UnixNano())
+	}
+	for kind, n := range report.Types {
+		if counter := e.firings[kind]; counter != nil {
+			counter.Add(int64(n))
+		}
+	}
 	if report.Firings > 0 {
 		e.log.Info("triggers fired", "deliveries", report.Firings)
 	}

@@ -3,19 +3,20 @@ package evaluator
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
+	"plausible-webhooks/config/event"
 	"plausible-webhooks/evaluator/stats"
 )
 
 // Report tells what one tick has done.
 type Report struct {
-	Now        time.Time // ClickHouse's time at its start; zero: nothing was evaluated.
-	Classes    int       // Window classes evaluated.
-	Queries    int       // Sent to ClickHouse.
-	States     int       // Written or removed.
-	Firings    int       // Deliveries written, recoveries and cancelled ones among them.
+	Now        time.Time          // ClickHouse's time at its start; zero: nothing was evaluated.
+	Classes    int                // Window classes evaluated.
+	Queries    int                // Sent to ClickHouse.
+	States     int                // Written or removed.
+	Firings    int                // Deliveries written, recoveries and cancelled ones among them.
+	Types      map[event.Type]int // The same by type.
 	Took       time.Duration
 	Unanswered []error // Parts that ClickHouse did not answer; they changed nothing.
 
@@ -84,7 +85,7 @@ func (e *Evaluator) evaluate(ctx context.Context, scheduled bool) (Report, error
 		clear(e.taken)
 	}
 	now, err := e.clock(ctx)
-	e.answered("time", err)
+	e.answered(partTime, err)
 	if err != nil {
 		return Report{Unanswered: []error{err}}, nil
 	}
@@ -110,8 +111,8 @@ func (e *Evaluator) evaluate(ctx context.Context, scheduled bool) (Report, error
 	report.more = more
 	t.ahead = t.askAhead(ctx, turns)
 	defer t.ahead.end()
-	part("closings", func() (*draft, error) { return t.closings(ctx) })
-	counted := part("goals", func() (*draft, error) { return t.completions(ctx) })
+	part(partClosings, func() (*draft, error) { return t.closings(ctx) })
+	counted := part(partGoals, func() (*draft, error) { return t.completions(ctx) })
 	e.crowded = !counted || t.isCrowded()
 	e.slice = longestSlice
 	if !counted {
@@ -119,13 +120,13 @@ func (e *Evaluator) evaluate(ctx context.Context, scheduled bool) (Report, error
 	}
 	if now >= e.scrollsRest || now < e.scrollsAt {
 		began := time.Now()
-		part("scroll goals", func() (*draft, error) { return t.reached(ctx, whole) })
+		part(partScroll, func() (*draft, error) { return t.reached(ctx, whole) })
 		e.scrollsAt, e.scrollsRest = now, now+int64(scrollRest*time.Since(began)/time.Second)
 	}
 	var done []turn
 	left := map[class]bool{}
 	for _, turn := range turns {
-		if part(fmt.Sprintf("%s over %d s", turn.kind, turn.window), func() (*draft, error) {
+		if part(turn.part(), func() (*draft, error) {
 			v, err := t.evaluate(ctx, turn.class, turn.only)
 			left[turn.class] = v.left
 			return v.draft, err
@@ -134,8 +135,9 @@ func (e *Evaluator) evaluate(ctx context.Context, scheduled bool) (Report, error
 		}
 	}
 	if late, due := e.lateness.due(now); due {
-		part("late rows", func() (*draft, error) { return newDraft(), e.lateRows(ctx, late) })
+		part(partLate, func() (*draft, error) { return newDraft(), e.lateRows(ctx, late) })
 	}
+	e.listened()
 	purge := now-e.purged >= purgeEvery || now < e.purged
 	if purge {
 		t.purge(whole)
@@ -163,7 +165,10 @@ func (e *Evaluator) evaluate(ctx context.Context, scheduled bool) (Report, error
 	}
 	report.Classes = len(done)
 	report.States = len(whole.conditions) + len(whole.goals) + len(whole.definitions) + len(whole.removed)
-	report.Firings = int(delivered)
+	report.Types = delivered
+	for _, n := range delivered {
+		report.Firings += n
+	}
 	return report, nil
 }
 

@@ -145,8 +145,11 @@ func TestWithoutLogicalReplicationItPollsAndWarnsOnce(t *testing.T) {
 	if n := w.log.count("[WARN]"); n != 1 || w.log.count("wal_level") != 1 {
 		t.Errorf("%d warnings; want one, about wal_level", n)
 	}
-	if metrics := w.metrics(); !strings.Contains(metrics, "plausible_webhooks_config_replication 0") || !strings.Contains(metrics, "plausible_webhooks_firings_total 1") {
+	if metrics := w.metrics(); !strings.Contains(metrics, "plausible_webhooks_config_replication 0") || !strings.Contains(metrics, `plausible_webhooks_firings_total{type="traffic.spike"} 1`) {
 		t.Errorf("metrics:\n%s", metrics)
+	}
+	if reasons := strings.Join(w.readiness().Reasons, "\n"); !strings.Contains(reasons, "polled") || !strings.Contains(reasons, "wal_level=logical") {
+		t.Errorf("/readyz does not tell why settings are polled: %q", reasons)
 	}
 }
 

@@ -29,9 +29,9 @@ type pagesServer struct {
 
 // servePages listens at once: while a database or Plausible is away, the page
 // says so, and Plausible's own settings pass through.
-func servePages(of env.Settings, pool *pgxpool.Pool, pages server.Pages, asset server.Asset, log hclog.Logger) (*pagesServer, error) {
+func servePages(of env.Settings, pool *pgxpool.Pool, pages server.Pages, asset server.Asset, served func(server.Served), log hclog.Logger) (*pagesServer, error) {
 	handler, err := server.New(server.Options{
-		DB: pool, Plausible: of.PlausibleURL, Base: of.BaseURL, Pages: pages, Asset: asset, Logger: log,
+		DB: pool, Plausible: of.PlausibleURL, Base: of.BaseURL, Pages: pages, Asset: asset, Served: served, Logger: log,
 	})
 	if err != nil {
 		return nil, err

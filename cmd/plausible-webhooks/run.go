@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"plausible-webhooks/config/env"
+	"plausible-webhooks/config/outage"
 	"plausible-webhooks/config/schema"
 	"plausible-webhooks/config/store"
 
@@ -15,6 +16,8 @@ import (
 )
 
 type runCommand struct{}
+
+const keylessWarning = "webhook secrets are stored as they are: set SECRET_KEY_BASE to what Plausible has, or WEBHOOKS_SECRET_KEY to base64 of 32 random bytes"
 
 // Help implements kong.HelpProvider.
 func (runCommand) Help() string {
@@ -40,7 +43,7 @@ func (runCommand) Run(ctx context.Context, p program) error {
 		log.Warn(warning)
 	}
 	if settings.Keyring().Empty() {
-		log.Warn("webhook secrets are stored as they are: set SECRET_KEY_BASE to what Plausible has, or WEBHOOKS_SECRET_KEY to base64 of 32 random bytes")
+		log.Warn(keylessWarning)
 	}
 	log.Info("starting", "version", programVersion(), "postgresql", settings.Database.String(), "clickhouse", settings.ClickHouse.String())
 
@@ -59,7 +62,7 @@ func (runCommand) Run(ctx context.Context, p program) error {
 // on trying until it succeeds or ctx ends: containers start in any order.
 func (s *sidecar) prepare(ctx context.Context) error {
 	const slowest = 5 * time.Second
-	told := ""
+	told, away := "", false
 	for wait := 250 * time.Millisecond; ; wait = min(2*wait, slowest) {
 		err := s.prepareOnce(ctx)
 		if err == nil {
@@ -70,9 +73,10 @@ func (s *sidecar) prepare(ctx context.Context) error {
 			return err
 		}
 		s.health.waiting(err.Error())
-		// The same trouble is told once.
-		if err.Error() != told {
-			told = err.Error()
+		// The same trouble is told once, and a server that is away is the same
+		// whether it refuses, starts up or keeps silent.
+		if now := outage.Away(err); err.Error() != told && !(now && away) {
+			told, away = err.Error(), now
 			s.log.Error("not ready yet, trying again", "error", err)
 		}
 		select {

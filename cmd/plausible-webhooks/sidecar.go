@@ -32,12 +32,13 @@ type sidecar struct {
 	follower  *cdc.Follower
 	evaluator *evaluator.Evaluator
 	sender    *sender.Sender
+	metrics   *instruments
 	forget    func() // Ends the evaluator's subscription.
 }
 
 // newSidecar makes the rooms without connecting anywhere.
 func newSidecar(settings env.Settings, log hclog.Logger) (*sidecar, error) {
-	s := &sidecar{settings: settings, log: log}
+	s := &sidecar{settings: settings, log: log, metrics: newInstruments()}
 	config, err := settings.Database.ConnConfig()
 	if err != nil {
 		return nil, err
@@ -66,6 +67,7 @@ func newSidecar(settings env.Settings, log hclog.Logger) (*sidecar, error) {
 		Redelivery: settings.Redelivery, DisableAfter: settings.DisableAfter, Retention: settings.Retention, Timeout: settings.Timeout,
 		Concurrency: settings.Concurrency, ConcurrencyPerWebhook: settings.ConcurrencyPerWebhook,
 		BaseURL: settings.BaseURL.String(), Version: programVersion(), Logger: log.Named("sender"),
+		Attempted: s.metrics.attempted,
 	})
 	s.follower = cdc.New(cdc.Options{Connect: config, Source: cdc.Source(settings.ConfigSource), Log: log.Named("cdc")})
 	changed, cancel := s.follower.Subscribe()
@@ -73,9 +75,10 @@ func newSidecar(settings env.Settings, log hclog.Logger) (*sidecar, error) {
 	s.evaluator = evaluator.New(evaluator.Options{
 		Views: s.follower.View, Changed: changed, DB: s.pool, Stats: s.stats, BaseURL: settings.BaseURL.String(),
 		PollInterval: settings.PollInterval, Lookback: settings.Lookback, LateEvents: settings.LateEvents,
-		Logger: log.Named("evaluator"), Wake: s.sender.Wake,
+		Logger: log.Named("evaluator"), Wake: s.sender.Wake, Ticked: s.metrics.ticked,
 	})
-	s.health = newHealth(s.follower, s.evaluator)
+	s.health = newHealth(s.follower, s.evaluator, s.sender)
+	s.health.keyless = settings.Keyring().Empty()
 	return s, nil
 }
 
@@ -83,17 +86,19 @@ func newSidecar(settings env.Settings, log hclog.Logger) (*sidecar, error) {
 // rooms work until ctx ends. A room that ends by itself ends the others.
 func (s *sidecar) run(ctx context.Context) error {
 	defer s.close()
-	admin, err := serveAdmin(s.settings.AdminListen, s.health, s.sender, s.log.Named("admin"))
+	depth := func(ctx context.Context) (sender.Depth, error) { return sender.ReadDepth(ctx, s.pool) }
+	admin, err := serveAdmin(s.settings.AdminListen, s.health, newRegistry(s.health, s.sender, s.metrics, depth), s.log.Named("admin"))
 	if err != nil {
 		return err
 	}
 	defer admin.stop()
 	log := s.log.Named("settings")
-	pages, err := servePages(s.settings, s.pool, settingsPages(s.settings, s.pool, s.stats, s.sender.Wake, log), assets.Open, log)
+	pages, err := servePages(s.settings, s.pool, settingsPages(s.settings, s.pool, s.stats, s.sender.Wake, log), assets.Open, s.metrics.served, log)
 	if err != nil {
 		return err
 	}
 	defer pages.stop()
+	s.health.serves(pages.handler)
 	if err := s.prepare(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil // Stopped before the database was there.

@@ -56,6 +56,7 @@ GROUP BY site_id, goal_name, goal_path, goal_depth, goal_props, second, source, 
 			return err
 		}
 		b.Site, b.Depth, b.Second, b.Rows = int64(site), int(depth), int64(at), int(count)
+		c.seen(b.Second)
 		return each(&b)
 	})
 }

@@ -57,6 +57,7 @@ type Client struct {
 	options clickhouse.Options
 	wanted  clickhouse.Settings
 	queries atomic.Int64
+	newest  atomic.Int64 // Unix seconds.
 
 	mu      sync.Mutex
 	conn    driver.Conn
@@ -126,6 +127,20 @@ func (c *Client) Close() error {
 // Queries is the number of queries sent since Open, probes of settings left
 // out.
 func (c *Client) Queries() int64 { return c.queries.Load() }
+
+// Newest is the newest timestamp of an event that the answers about visitors
+// and completed goals have held since Open, in Unix seconds; zero: none. It
+// costs no question of its own.
+func (c *Client) Newest() int64 { return c.newest.Load() }
+
+func (c *Client) seen(at int64) {
+	for {
+		newest := c.newest.Load()
+		if at <= newest || c.newest.CompareAndSwap(newest, at) {
+			return
+		}
+	}
+}
 
 func trusted(pem []byte) (*x509.CertPool, error) {
 	if len(pem) == 0 {

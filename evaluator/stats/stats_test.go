@@ -136,6 +136,18 @@ func TestTrafficCountsVisitorsAsPlausibleDoes(t *testing.T) {
 			t.Errorf("sites %v (-want +got):\n%s", test.sites, diff)
 		}
 	}
+	if got := client.Newest(); got != noon.Unix()+1 {
+		t.Errorf("the newest event is of %d, want %d: seen in passing", got, noon.Unix()+1)
+	}
+	insert(t, address, stack.Event{SiteID: 4, Name: "Signup", Timestamp: noon.Add(5 * time.Second)})
+	f := stats.NewFilter()
+	f.Add(&config.Goal{SiteID: 4, EventName: "Signup"})
+	if err := client.Completions(t.Context(), f, noon.Unix(), noon.Unix()+10, stats.BySecond, func(*stats.Bucket) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if got := client.Newest(); got != noon.Unix()+5 {
+		t.Errorf("the newest event is of %d, want %d: that of a completed goal", got, noon.Unix()+5)
+	}
 	last, err := client.LastEvents(t.Context(), noon.Unix()-301, noon.Unix()-10, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -36,14 +36,15 @@ type Traffic struct {
 // Plausible counts current visitors. Nil sites: of every site.
 func (c *Client) Traffic(ctx context.Context, from int64, sites []int64) (map[int64]Traffic, error) {
 	found := map[int64]Traffic{}
-	query := `SELECT site_id, uniq(user_id), toUInt32(min(timestamp)) FROM events_v2
+	query := `SELECT site_id, uniq(user_id), toUInt32(min(timestamp)), toUInt32(max(timestamp)) FROM events_v2
 WHERE timestamp >= {from:DateTime} AND name != 'engagement'` + among(sites) + ` GROUP BY site_id`
 	var site, visitors uint64
-	var first uint32
+	var first, last uint32
 	err := c.ask(ctx, "visitors by site", query, clickhouse.Parameters{"from": seconds(from)}, func(rows driver.Rows) error {
-		if err := rows.Scan(&site, &visitors, &first); err != nil {
+		if err := rows.Scan(&site, &visitors, &first, &last); err != nil {
 			return err
 		}
+		c.seen(int64(last))
 		found[int64(site)] = Traffic{Visitors: int(visitors), First: int64(first)}
 		return nil
 	})
