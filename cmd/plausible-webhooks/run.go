@@ -87,7 +87,13 @@ func (s *sidecar) prepare(ctx context.Context) error {
 	}
 }
 
+// prepareLimit bounds one try. Migrations are small; one that needs longer can
+// be run by the command `migrate`, which waits for as long as it takes.
+const prepareLimit = 5 * time.Minute
+
 func (s *sidecar) prepareOnce(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, prepareLimit)
+	defer cancel()
 	conn, err := connect(ctx, s.settings.Database)
 	if err != nil {
 		return err

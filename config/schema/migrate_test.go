@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"testing/fstest"
@@ -49,6 +50,18 @@ func TestSeveralMigrateAtOnceAndOneWorks(t *testing.T) {
 	if worked != 1 {
 		t.Errorf("%d processes found no schema; want 1: the others must wait for it", worked)
 	}
+}
+
+// The session of a machine that has vanished may hold the lock for long.
+func TestMigrateWaitsForAnotherOnlySoLong(t *testing.T) {
+	url := stack.TestDatabase(t, stack.V32)
+	other := connect(t, url)
+	exec(t, other, "select pg_advisory_lock($1)", int64(lockKey))
+	if _, err := migrateAfter(t.Context(), connect(t, url), 100*time.Millisecond); err == nil || !strings.Contains(err.Error(), "another process that migrates") {
+		t.Errorf("Migrate while another has the lock: %v", err)
+	}
+	exec(t, other, "select pg_advisory_unlock($1)", int64(lockKey))
+	mustMigrate(t, connect(t, url))
 }
 
 func TestMigrateAgainChangesNothing(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -20,6 +21,10 @@ const versionTable = Name + ".schema_version"
 // lockKey is the advisory lock under which the schema itself is created; any
 // constant does that nothing else in the database uses.
 const lockKey = 0x706c_7768_736b_6d61
+
+// lockWait bounds the wait for another process: its machine may have vanished
+// without its session having ended. Whoever gives up can tell, and try again.
+const lockWait = time.Minute
 
 //go:embed migrations/*.sql
 var files embed.FS
@@ -42,12 +47,18 @@ func Wanted() int32 {
 
 // Migrate brings the schema up to date. It needs CREATE on the database the
 // first time and ownership of the schema afterwards. A schema newer than the
-// program is left as it is. The connection must be a direct one: a pooler in
+// program is left as it is. It waits at most a minute for another process. The connection must be a direct one: a pooler in
 // transaction mode would lose the lock.
-func Migrate(ctx context.Context, conn *pgx.Conn) (result Result, err error) {
+func Migrate(ctx context.Context, conn *pgx.Conn) (Result, error) {
+	return migrateAfter(ctx, conn, lockWait)
+}
+
+func migrateAfter(ctx context.Context, conn *pgx.Conn, wait time.Duration) (result Result, err error) {
 	// One lock over looking and doing: between the two, a newer sidecar could
 	// otherwise take the schema past what this program knows.
-	if _, err := conn.Exec(ctx, "select pg_advisory_lock($1)", int64(lockKey)); err != nil {
+	waiting, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	if _, err := conn.Exec(waiting, "select pg_advisory_lock($1)", int64(lockKey)); err != nil {
 		return Result{}, fmt.Errorf("wait for another process that migrates schema %s: %w", Name, err)
 	}
 	defer func() {
@@ -93,7 +104,7 @@ func createSchema(ctx context.Context, conn *pgx.Conn) error {
 		return nil
 	}
 	if _, err := conn.Exec(ctx, "create schema "+Name); err != nil {
-		return fmt.Errorf("create schema %s (the role of DATABASE_URL needs CREATE on the database): %w", Name, err)
+		return fmt.Errorf("create schema %s (the role of DATABASE_URL needs CREATE on the database; `plausible-webhooks migrate --print-role` prints SQL that makes it for a role without): %w", Name, err)
 	}
 	return nil
 }
@@ -118,8 +129,11 @@ func upgrade(ctx context.Context, conn *pgx.Conn, scripts fs.FS, wanted int32) (
 	}
 	if err := migrator.Migrate(ctx); err != nil {
 		remedy := ""
-		if held(err) {
+		switch {
+		case hasCode(err, lockNotAvailable):
 			remedy = " (another session, a dump perhaps, holds one of its tables: try again once it is done, as `run` does by itself)"
+		case hasCode(err, insufficientPrivilege):
+			remedy = " (the role of DATABASE_URL does not own it: run `plausible-webhooks migrate` as its owner, or let `plausible-webhooks migrate --print-role` make a role that does)"
 		}
 		return Result{}, fmt.Errorf("migrate schema %s from version %d to %d%s: %w", Name, from, result.Wanted, remedy, err)
 	}
@@ -127,11 +141,13 @@ func upgrade(ctx context.Context, conn *pgx.Conn, scripts fs.FS, wanted int32) (
 	return result, nil
 }
 
-// lockNotAvailable is the SQLSTATE of a lock_timeout that has run out.
-const lockNotAvailable = "55P03"
+// SQLSTATEs that a person can do something about.
+const (
+	lockNotAvailable      = "55P03" // A lock_timeout has run out: the migration gave way to another session.
+	insufficientPrivilege = "42501"
+)
 
-// held reports whether a migration gave way to another session's lock.
-func held(err error) bool {
+func hasCode(err error, code string) bool {
 	var failed *pgconn.PgError
-	return errors.As(err, &failed) && failed.Code == lockNotAvailable
+	return errors.As(err, &failed) && failed.Code == code
 }
