@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strconv"
 	"sync"
@@ -75,6 +76,7 @@ func Open(o Options) (*Client, error) {
 		MaxOpenConns:    2,
 		MaxIdleConns:    2,
 		ConnMaxLifetime: 10 * time.Minute,
+		TransportFunc:   direct,
 	}
 	secure := o.Secure
 	switch o.Scheme {
@@ -115,6 +117,14 @@ func Open(o Options) (*Client, error) {
 		"max_memory_usage":                   mostMemory,
 		"max_bytes_before_external_group_by": mostMemory / 2,
 	}}, nil
+}
+
+// direct takes out the proxy that the driver would take from HTTP_PROXY: those
+// variables are ignored everywhere (deploy/REFERENCE.md section 1), and
+// ClickHouse is next door.
+func direct(transport *http.Transport) (http.RoundTripper, error) {
+	transport.Proxy = nil
+	return transport, nil
 }
 
 // Close ends all connections.
@@ -161,12 +171,20 @@ const (
 	codeConstraint     = 452
 )
 
-// codeAccessDenied is that of a user without a privilege.
-const codeAccessDenied = 497
+// Codes of what is not there, or not for this user.
+const (
+	codeUnknownTable    = 60
+	codeUnknownDatabase = 81
+	codeAccessDenied    = 497
+)
+
+func hasCode(err error, codes ...int32) bool {
+	e, ok := errors.AsType[*clickhouse.Exception](err)
+	return ok && slices.Contains(codes, e.Code)
+}
 
 func refusesSetting(err error) bool {
-	var e *clickhouse.Exception
-	return errors.As(err, &e) && (e.Code == codeUnknownSetting || e.Code == codeReadonly || e.Code == codeConstraint)
+	return hasCode(err, codeUnknownSetting, codeReadonly, codeConstraint)
 }
 
 // ready returns the connections and the settings that this user may set. The
@@ -226,7 +244,7 @@ func (c *Client) stricter(ctx context.Context) (map[string]bool, error) {
 		}
 		return nil
 	})
-	if e, ok := errors.AsType[*clickhouse.Exception](err); ok && e.Code == codeAccessDenied {
+	if hasCode(err, codeAccessDenied) {
 		return nil, nil
 	}
 	return found, err

@@ -201,7 +201,10 @@ func TestFunctionsUsed(t *testing.T) {
 	err10 := client.CompletionsInOrder(t.Context(), f, at, at+1, true, func(*stats.Bucket, uint64) error { return nil })
 	_, err11 := client.TopWithin(t.Context(), 1, []stats.Stretch{{From: at, To: at}, {From: at, To: at + 1}})
 	_, err12 := client.SummariesWithin(t.Context(), page, []stats.Stretch{{From: at, To: at}, {From: at, To: at + 1}})
-	for _, err := range []error{err1, err2, err3, err4, err5, err6, err7, err8, err9, err10, err11, err12} {
+	_, err13 := client.Server(t.Context())
+	_, err14 := client.Access(t.Context())
+	_, err15 := client.Freshness(t.Context(), noon)
+	for _, err := range []error{err1, err2, err3, err4, err5, err6, err7, err8, err9, err10, err11, err12, err13, err14, err15} {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -211,7 +214,7 @@ func TestFunctionsUsed(t *testing.T) {
 		t.Fatal(err)
 	}
 	known := []string{
-		"CAST", "_CAST", "and", "arrayConcat", "arrayElement", "arrayFilter", "arrayJoin", "array", "count", "equals", "greater", "greaterOrEquals", "if", "in", "indexOf",
+		"CAST", "_CAST", "and", "getSetting", "groupUniqArray", "intDiv", "now64", "toUnixTimestamp", "toUnixTimestamp64Milli", "arrayConcat", "arrayElement", "arrayFilter", "arrayJoin", "array", "count", "equals", "greater", "greaterOrEquals", "if", "in", "indexOf",
 		"lambda", "less", "lessOrEquals", "match", "max", "min", "notEquals", "now", "or", "range", "toDateTime", "toString", "toUInt32", "toUInt64", "toUInt8", "transform", "tuple", "tupleElement", "unhex", "uniq",
 	}
 	for _, name := range got {
