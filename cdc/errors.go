@@ -32,6 +32,9 @@ type UnavailableError struct {
 	Reason string
 	Remedy string
 	Err    error // The server's error, if there was one.
+
+	// Endangers reports that statements of Plausible itself fail, or can.
+	Endangers bool
 }
 
 // Error gives the reason and the remedy.

@@ -82,12 +82,17 @@ func cannotPublish(statement string, err error) error {
 // identity refuses updates and deletes, one with a column list or a row filter
 // refuses them or refuses migrations.
 func (p publicationState) mend() (statement string, err error) {
+	endangers := func(what, remedy string) (string, error) {
+		err := harmful(what, remedy)
+		err.Endangers = true
+		return "", err
+	}
 	recreate := "DROP PUBLICATION " + Publication + "; " + publicationSQL() + ";"
 	switch {
 	case p.allTables:
-		return "", harmful("publishes all tables, and those without a primary key refuse updates", recreate)
+		return endangers("publishes all tables, and those without a primary key refuse updates", recreate)
 	case p.schemas:
-		return "", harmful("publishes whole schemas, and tables without a primary key in them refuse updates", recreate)
+		return endangers("publishes whole schemas, and tables without a primary key in them refuse updates", recreate)
 	case p.exists && !p.complete:
 		return "", harmful("leaves out some operations",
 			"ALTER PUBLICATION "+Publication+" SET (publish = 'insert, update, delete, truncate');")
@@ -97,21 +102,21 @@ func (p publicationState) mend() (statement string, err error) {
 		ours := slices.Contains(followedTables(), t.name)
 		switch {
 		case t.columns:
-			return "", harmful("has a column list for "+t.name, recreate)
+			return endangers("has a column list for "+t.name, recreate)
 		case t.filtered:
-			return "", harmful("has a row filter for "+t.name, recreate)
+			return endangers("has a row filter for "+t.name, recreate)
 		case ours && t.key != "id":
 			return "", &UnavailableError{
 				Reason: fmt.Sprintf("table %s has no primary key on id, without which publishing it would make its updates fail", t.name),
-				Remedy: "restore its primary key: ALTER TABLE " + t.name + " ADD PRIMARY KEY (id);",
+				Remedy: "restore its primary key: ALTER TABLE " + t.name + " ADD PRIMARY KEY (id);", Endangers: t.published,
 			}
 		case ours && t.identity != "d" && t.identity != "f":
 			return "", &UnavailableError{
 				Reason: fmt.Sprintf("table %s has a replica identity other than its primary key", t.name),
-				Remedy: "ALTER TABLE " + t.name + " REPLICA IDENTITY DEFAULT;",
+				Remedy: "ALTER TABLE " + t.name + " REPLICA IDENTITY DEFAULT;", Endangers: t.published,
 			}
 		case !ours && (t.identity == "n" || t.identity == "d" && t.key == ""):
-			return "", harmful("publishes "+t.name+", whose updates fail for want of a replica identity",
+			return endangers("publishes "+t.name+", whose updates fail for want of a replica identity",
 				"ALTER PUBLICATION "+Publication+" DROP TABLE "+t.name+";")
 		case ours && !t.published:
 			missing = append(missing, t.name)
@@ -126,7 +131,7 @@ func (p publicationState) mend() (statement string, err error) {
 	return "", nil
 }
 
-func harmful(what, remedy string) error {
+func harmful(what, remedy string) *UnavailableError {
 	return &UnavailableError{Reason: "the publication " + Publication + " " + what, Remedy: "run: " + remedy}
 }
 
