@@ -140,6 +140,10 @@ func (s *Server) serveAsset(w http.ResponseWriter, r *http.Request, at address) 
 		return
 	}
 	name := at.rest[1]
+	if name == probe {
+		answerProbe(w)
+		return
+	}
 	content, contentType, ok := s.assets.Open(name)
 	if !ok && s.asset != nil {
 		content, contentType, ok = s.asset(name)
