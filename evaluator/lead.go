@@ -8,9 +8,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// leaderKey is the session advisory lock of the process that evaluates; any
+// LeaderKey is the session advisory lock of the process that evaluates; any
 // constant does that nothing else in the database uses.
-const leaderKey = 0x706c_7768_6576_616c
+const LeaderKey = 0x706c_7768_6576_616c
 
 const (
 	// leadRetry is how soon another process takes over.
@@ -50,7 +50,7 @@ func (e *Evaluator) leadOnce(ctx context.Context) error {
 	for waiting := false; ; waiting = true {
 		leading := false
 		err := bounded(ctx, func(ctx context.Context) error {
-			return conn.QueryRow(ctx, "select pg_try_advisory_lock($1)", int64(leaderKey)).Scan(&leading)
+			return conn.QueryRow(ctx, "select pg_try_advisory_lock($1)", int64(LeaderKey)).Scan(&leading)
 		})
 		if err != nil {
 			return fmt.Errorf("ask for the lead of evaluation: %w", err)

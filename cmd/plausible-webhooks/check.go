@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"plausible-webhooks/config/env"
 
@@ -16,7 +15,9 @@ type checkCommand struct {
 
 // Help implements kong.HelpProvider.
 func (checkCommand) Help() string {
-	return `Looks at everything that the sidecar needs and says for each thing whether it is ok, a warning (it works, but less well) or a failure, with what mends it. Only failures make the exit code 1. Nothing is changed.
+	return `Looks at everything that the sidecar needs and says for each thing whether it is in order, a warning (it works, but less well) or a failure, with what mends it. Only failures make the exit code 1. Nothing is changed.
+
+Beside the databases it asks Plausible at WEBHOOKS_PLAUSIBLE_URL, BASE_URL for the Webhooks page, and the hosts of the webhooks that are stored: they are connected to, and sent nothing.
 
 Example:
 
@@ -57,90 +58,34 @@ func (c checkCommand) Run(ctx context.Context, p program) error {
 	if err != nil {
 		return err
 	}
-	var findings []finding
-	for _, text := range warnings {
-		findings = append(findings, warning("environment", text, "correct or remove the variable"))
-	}
-	if len(warnings) == 0 {
-		findings = append(findings, ok("environment", "every variable is understood"))
-	}
-	findings = append(findings, inspect(ctx, settings)...)
-	return c.print(p, findings)
+	groups := append([][]finding{p.checkEnvironment(settings, warnings)}, inspect(ctx, settings)...)
+	return c.print(p, groups)
 }
 
-// inspect runs all checks, each as far as those before it allow.
-func inspect(ctx context.Context, settings env.Settings) (findings []finding) {
+// inspect runs all checks, each as far as those before it allow. The findings
+// come in groups: what belongs together stands together.
+func inspect(ctx context.Context, settings env.Settings) (groups [][]finding) {
 	conn, reached := checkPostgres(ctx, settings.Database)
-	findings = append(findings, reached)
+	times := &clocks{}
+	postgres := []finding{reached}
 	if conn != nil {
 		defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
 		for _, check := range []func(context.Context, *pgx.Conn) []finding{
-			checkPostgresVersion, checkDirectConnection, checkPlausibleTables, checkOwnTables,
+			checkPostgresVersion, checkDirectConnection, checkConnections, checkPlausibleTables, checkOwnTables,
 		} {
-			findings = append(findings, check(ctx, conn)...)
+			postgres = append(postgres, check(ctx, conn)...)
 		}
-		findings = append(findings, checkReplication(ctx, conn, settings.ConfigSource)...)
+		times.askPostgres(ctx, conn)
 	}
-	findings = append(findings, checkClickHouse(ctx, settings.ClickHouse)...)
-	findings = append(findings, checkKey(settings.Keyring()))
+	groups = append(groups, postgres)
 	if conn != nil {
-		findings = append(findings, checkWebhooks(ctx, conn, settings)...)
+		groups = append(groups, checkReplication(ctx, conn, settings.ConfigSource))
 	}
-	return append(findings, checkPlausible(ctx, settings.PlausibleURL))
-}
-
-func (c checkCommand) print(p program, findings []finding) error {
-	counts := make(map[level]int)
-	for _, f := range findings {
-		counts[f.Level]++
+	clickHouse := checkClickHouse(ctx, settings.ClickHouse, times)
+	groups = append(groups, append(clickHouse, times.check()...))
+	webhooks := []finding{checkKey(settings.Keyring())}
+	if conn != nil {
+		webhooks = append(webhooks, checkWebhooks(ctx, conn, settings)...)
 	}
-	if c.JSON {
-		if err := p.printJSON(findings); err != nil {
-			return err
-		}
-	} else {
-		p.printFindings(findings, counts)
-	}
-	if counts[levelFailure] > 0 {
-		return quietly{}
-	}
-	return nil
-}
-
-func (p program) printFindings(findings []finding, counts map[level]int) {
-	widest := 0
-	for _, f := range findings {
-		widest = max(widest, len(f.Check))
-	}
-	for _, f := range findings {
-		fmt.Fprintf(p.stdout, "%s  %-*s  %s\n", p.painted(f.Level), widest, f.Check, oneLine(f.Result))
-		if f.Mend != "" {
-			margin := strings.Repeat(" ", len(levelWarning)+2+widest+2)
-			for i, line := range strings.Split(f.Mend, "\n") {
-				arrow := "  "
-				if i == 0 {
-					arrow = "→ "
-				}
-				fmt.Fprintln(p.stdout, margin+arrow+line)
-			}
-		}
-	}
-	summary := "Everything is in order."
-	switch {
-	case counts[levelFailure] > 0:
-		summary = counted(counts[levelFailure], "failure", "failures") + " and " + counted(counts[levelWarning], "warning", "warnings") + ": webhooks do not work like this."
-	case counts[levelWarning] > 0:
-		summary = "No failures, " + counted(counts[levelWarning], "warning", "warnings") + ": webhooks work."
-	}
-	fmt.Fprintln(p.stdout, "\n"+summary)
-}
-
-// painted is a level as wide as the widest, in its colour on a terminal.
-func (p program) painted(l level) string {
-	padded := fmt.Sprintf("%-*s", len(levelWarning), l)
-	if !p.colour() {
-		return padded
-	}
-	code := map[level]string{levelOK: "32", levelWarning: "33", levelFailure: "31"}[l]
-	return "\x1b[" + code + "m" + padded + "\x1b[0m"
+	return append(groups, webhooks, checkPlausible(ctx, conn, settings))
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"plausible-webhooks/cdc"
 	"plausible-webhooks/config/env"
 	"plausible-webhooks/config/schema"
 
@@ -17,11 +18,27 @@ const oldestPostgres = 150000
 
 // checkPostgres connects; the connection is nil where that does not work.
 func checkPostgres(ctx context.Context, database env.Database) (*pgx.Conn, finding) {
+	const name = "PostgreSQL"
 	conn, err := connect(ctx, database)
 	if err != nil {
-		return nil, failure("PostgreSQL", err.Error(), "set DATABASE_URL to what Plausible's own container has, and see that the database runs and is on the same network")
+		if strings.Contains(err.Error(), "unsupported startup parameter") { // PgBouncer's words.
+			return nil, pooled(name)
+		}
+		return nil, failure(name, err.Error(), "set DATABASE_URL to what Plausible's own container has, and see that the database runs and is on the same network")
 	}
-	return conn, ok("PostgreSQL", "connected to %s", database)
+	var role string
+	var super bool
+	if err := conn.QueryRow(ctx, "select current_user, rolsuper from pg_roles where rolname = current_user").Scan(&role, &super); err != nil {
+		return conn, unanswered(name, err)
+	}
+	if super {
+		return conn, ok(name, "connected to %s as %s, a superuser; `migrate --print-role` prints a role that can do less", database, role)
+	}
+	return conn, ok(name, "connected to %s as %s", database, role)
+}
+
+func pooled(check string) finding {
+	return failure(check, "DATABASE_URL leads to a connection pooler", "point DATABASE_URL at PostgreSQL itself: replication and locks do not work through a pooler")
 }
 
 func checkPostgresVersion(ctx context.Context, conn *pgx.Conn) []finding {
@@ -46,9 +63,41 @@ func checkDirectConnection(ctx context.Context, conn *pgx.Conn) []finding {
 		return []finding{unanswered(name, err)}
 	}
 	if pid != conn.PgConn().PID() {
-		return []finding{failure(name, "DATABASE_URL leads to a connection pooler", "point DATABASE_URL at PostgreSQL itself: replication and locks do not work through a pooler")}
+		return []finding{pooled(name)}
 	}
 	return []finding{ok(name, "no pooler in between")}
+}
+
+// neededConnections is what one sidecar takes: its pool, and one each to lead,
+// to read settings and to run a command.
+const neededConnections = poolSize + 3
+
+// checkConnections sees whether there is room for a sidecar, unless one is
+// there already.
+func checkConnections(ctx context.Context, conn *pgx.Conn) []finding {
+	const name = "connections"
+	var most, reserved, used, limit int
+	var role string
+	err := conn.QueryRow(ctx, `select current_setting('max_connections')::int,
+		current_setting('superuser_reserved_connections')::int + coalesce(current_setting('reserved_connections', true)::int, 0),
+		(select count(*) from pg_stat_activity where backend_type = 'client backend'), rolconnlimit, rolname
+		from pg_roles where rolname = current_user`).Scan(&most, &reserved, &used, &limit, &role)
+	if err != nil {
+		return []finding{unanswered(name, err)}
+	}
+	running, err := findSidecars(ctx, conn)
+	if err != nil {
+		return []finding{unanswered(name, err)}
+	}
+	switch {
+	case limit >= 0 && limit < neededConnections:
+		return []finding{warning(name, fmt.Sprintf("the role may have %d, and a sidecar takes up to %d", limit, neededConnections),
+			fmt.Sprintf("as a superuser: ALTER ROLE %s CONNECTION LIMIT -1;", pgx.Identifier{role}.Sanitize()))}
+	case len(running.PIDs) == 0 && most-reserved-used < neededConnections:
+		return []finding{warning(name, fmt.Sprintf("%d of %d are in use, and a sidecar takes up to %d", used, most, neededConnections),
+			fmt.Sprintf("ALTER SYSTEM SET max_connections = %d; and restart PostgreSQL", most+50))}
+	}
+	return []finding{ok(name, "%d of %d in use", used, most)}
 }
 
 // neededColumns are those without which nothing works; later ones of Plausible
@@ -79,41 +128,61 @@ func checkPlausibleTables(ctx context.Context, conn *pgx.Conn) []finding {
 	if len(missing) > 0 {
 		return []finding{failure(name, "missing: "+strings.Join(missing, ", "), "see that DATABASE_URL names Plausible's database, and let Plausible finish its migrations (v2.1 or newer)")}
 	}
-	for table := range neededColumns {
-		var readable bool
-		if err := conn.QueryRow(ctx, "select has_table_privilege('public.' || $1, 'select')", table).Scan(&readable); err != nil {
-			return []finding{unanswered(name, err)}
-		}
-		if !readable {
-			return []finding{failure(name, "the role of DATABASE_URL may not read public."+table, "as a superuser: GRANT SELECT ON public.sites, public.goals, public.spike_notifications TO "+roleOf(conn)+";")}
-		}
+	var unreadable []string
+	err := conn.QueryRow(ctx, "select array(select t from unnest($1::text[]) t where not has_table_privilege(t, 'select'))", cdc.PlausibleTables()).Scan(&unreadable)
+	if err != nil {
+		return []finding{unanswered(name, err)}
+	}
+	if len(unreadable) > 0 {
+		return []finding{failure(name, "the role of DATABASE_URL may not read "+strings.Join(unreadable, ", "),
+			"as their owner: GRANT SELECT ON "+strings.Join(unreadable, ", ")+" TO "+roleOf(conn)+";")}
 	}
 	return []finding{ok(name, "sites, goals and spike_notifications are there")}
 }
 
 func checkOwnTables(ctx context.Context, conn *pgx.Conn) []finding {
 	const name = "own tables"
+	grant := fmt.Sprintf("as their owner: GRANT USAGE ON SCHEMA %s TO %s; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA %s TO %[2]s;", schema.Name, roleOf(conn), schema.Name)
+	var exists, usable, owned, mayCreate bool
+	var owner string
+	err := conn.QueryRow(ctx, `select n.oid is not null, coalesce(has_schema_privilege(n.oid, 'usage'), false), coalesce(pg_has_role(n.nspowner, 'usage'), false),
+		coalesce(pg_get_userbyid(n.nspowner), ''), has_database_privilege(current_database(), 'create')
+		from (select) one left join pg_namespace n on n.nspname = $1`, schema.Name).Scan(&exists, &usable, &owned, &owner, &mayCreate)
+	if err != nil {
+		return []finding{unanswered(name, err)}
+	}
+	if exists && !usable {
+		return []finding{failure(name, "the role of DATABASE_URL may not use the schema "+schema.Name, grant)}
+	}
 	version, err := schema.Version(ctx, conn)
 	if err != nil {
 		return []finding{unanswered(name, err)}
 	}
+	behind := fmt.Sprintf("at version %d, wanted is %d", version, schema.Wanted())
+	if version == 0 {
+		behind = "not made yet"
+	}
 	switch {
+	case version < schema.Wanted() && exists && !owned:
+		return []finding{failure(name, behind+", and the role of DATABASE_URL does not own them", fmt.Sprintf("with the DATABASE_URL of %s: plausible-webhooks migrate", owner))}
+	case version < schema.Wanted() && !exists && !mayCreate:
+		return []finding{failure(name, behind+", and the role of DATABASE_URL may not create them", "plausible-webhooks migrate --print-role, which prints what a superuser runs once")}
+	case version < schema.Wanted():
+		return []finding{warning(name, behind, "plausible-webhooks migrate (run does it too)")}
+	}
+	var closed []string
+	err = conn.QueryRow(ctx, `select array(select c.relname from pg_class c where c.relnamespace = $1::regnamespace and c.relkind = 'r' and c.relname <> 'schema_version'
+		and not (has_table_privilege(c.oid, 'select') and has_table_privilege(c.oid, 'insert') and has_table_privilege(c.oid, 'update') and has_table_privilege(c.oid, 'delete'))
+		order by 1)`, schema.Name).Scan(&closed)
+	switch {
+	case err != nil:
+		return []finding{unanswered(name, err)}
+	case len(closed) > 0:
+		return []finding{failure(name, "the role of DATABASE_URL may not read and write "+strings.Join(closed, ", "), grant)}
 	case version > schema.Wanted():
 		return []finding{ok(name, "at version %d, newer than this program's %d, which is fine", version, schema.Wanted())}
-	case version == schema.Wanted():
-		return []finding{ok(name, "up to date (version %d)", version)}
 	}
-	var may bool
-	if err := conn.QueryRow(ctx, `select has_database_privilege(current_database(), 'create')
-		or exists (select from pg_namespace where nspname = $1 and pg_has_role(nspowner, 'usage'))`, schema.Name).Scan(&may); err != nil {
-		return []finding{unanswered(name, err)}
-	}
-	result := fmt.Sprintf("at version %d, wanted is %d", version, schema.Wanted())
-	if !may {
-		return []finding{failure(name, result+", and the role of DATABASE_URL may not create them",
-			fmt.Sprintf("as a superuser: CREATE SCHEMA %s AUTHORIZATION %s;", schema.Name, roleOf(conn)))}
-	}
-	return []finding{warning(name, result, "plausible-webhooks migrate (run does it too)")}
+	return []finding{ok(name, "up to date (version %d)", version)}
 }
 
 // unanswered is a check whose question PostgreSQL did not answer.

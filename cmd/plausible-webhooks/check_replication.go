@@ -7,6 +7,7 @@ import (
 
 	"plausible-webhooks/cdc"
 	"plausible-webhooks/config/env"
+	"plausible-webhooks/config/schema"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -58,7 +59,7 @@ func checkSlots(ctx context.Context, conn *pgx.Conn) finding {
 	case usedSenders-own >= senders:
 		return warning(name, fmt.Sprintf("all %d max_wal_senders are in use%s", senders, pollingInstead), fmt.Sprintf("ALTER SYSTEM SET max_wal_senders = %d; and restart PostgreSQL", senders+4))
 	}
-	return ok(name, "%d of %d in use", usedSlots, slots)
+	return ok(name, "%d of %d in use, senders %d of %d", usedSlots, slots, usedSenders, senders)
 }
 
 func checkReplicationRole(ctx context.Context, conn *pgx.Conn) finding {
@@ -76,39 +77,47 @@ func checkReplicationRole(ctx context.Context, conn *pgx.Conn) finding {
 	return ok(name, "the role may replicate")
 }
 
-// publishedTables are those that must be published whole.
-var publishedTables = []string{
-	"public.sites", "public.goals", "public.spike_notifications", "plausible_webhooks.webhooks", "plausible_webhooks.webhook_triggers",
-}
-
+// checkPublication looks at what the follower would say of the publication. One
+// by which Plausible's own statements fail is a failure, though polling works.
 func checkPublication(ctx context.Context, conn *pgx.Conn) finding {
 	const name = "publication"
-	var exists, harmful, mayCreate bool
-	var missing []string
-	err := conn.QueryRow(ctx, `select exists (select from pg_publication where pubname = $1),
-		exists (select from pg_publication_rel r join pg_publication p on p.oid = r.prpubid
-			where p.pubname = $1 and (r.prattrs is not null or r.prqual is not null)),
-		array(select t from unnest($2::text[]) t where not exists (select from pg_publication_tables p
-			where p.pubname = $1 and p.schemaname || '.' || p.tablename = t)),
-		has_database_privilege(current_database(), 'create') and not exists (select from unnest($2::text[]) t
-			join pg_class c on c.oid = to_regclass(t) where not pg_has_role(c.relowner, 'usage'))`,
-		cdc.Publication, publishedTables).Scan(&exists, &harmful, &missing, &mayCreate)
+	if version, err := schema.Version(ctx, conn); err == nil && version == 0 {
+		return ok(name, "run makes it together with its tables")
+	}
+	found, err := cdc.InspectPublication(ctx, conn)
+	if err != nil {
+		return warning(name, fmt.Sprintf("it cannot be judged: %v", err), "see what is said of the tables above")
+	}
+	var mayCreate, mayAlter bool
+	err = conn.QueryRow(ctx, `select has_database_privilege(current_database(), 'create'),
+		not exists (select from pg_publication where pubname = $1 and not pg_has_role(pubowner, 'usage'))
+		and not exists (select from unnest($2::text[]) t join pg_class c on c.oid = to_regclass(t) where not pg_has_role(c.relowner, 'usage'))`,
+		cdc.Publication, missingTables(found)).Scan(&mayCreate, &mayAlter)
 	if err != nil {
 		return unanswered(name, err)
 	}
-	create := "CREATE PUBLICATION " + cdc.Publication + " FOR TABLE " + strings.Join(publishedTables, ", ") + ";"
 	switch {
-	case harmful:
-		return warning(name, cdc.Publication+" has column lists or row filters, which can make Plausible's own statements fail",
-			"as a superuser: DROP PUBLICATION "+cdc.Publication+"; "+create)
-	case len(missing) == 0:
-		return ok(name, "%s publishes all five tables", cdc.Publication)
-	case mayCreate:
+	case found.Unusable != nil && found.Unusable.Endangers:
+		return failure(name, found.Unusable.Reason+": Plausible itself may fail by it", "as a superuser: "+strings.TrimPrefix(found.Unusable.Remedy, "run: "))
+	case found.Unusable != nil:
+		return warning(name, found.Unusable.Reason+pollingInstead, "as a superuser: "+strings.TrimPrefix(found.Unusable.Remedy, "run: "))
+	case found.Statement != "" && mayAlter && (mayCreate || found.Exists):
 		return ok(name, "run makes or completes it")
-	case exists:
-		return warning(name, cdc.Publication+" lacks "+strings.Join(missing, ", ")+pollingInstead,
-			"as the owner of the tables: ALTER PUBLICATION "+cdc.Publication+" ADD TABLE "+strings.Join(missing, ", ")+";")
-	default:
-		return warning(name, "the role of DATABASE_URL may not make it"+pollingInstead, "as the owner of the tables: "+create)
+	case found.Statement != "" && found.Exists:
+		return warning(name, cdc.Publication+" lacks "+strings.Join(found.Missing, ", ")+pollingInstead, "as a superuser: "+found.Statement+";")
+	case found.Statement != "":
+		return warning(name, "the role of DATABASE_URL may not make it"+pollingInstead, "as a superuser: "+found.Statement+";")
+	case len(found.Others) > 0:
+		return warning(name, cdc.Publication+" publishes "+strings.Join(found.Others, ", ")+" as well, of which the sidecar throws away every change",
+			"as a superuser: ALTER PUBLICATION "+cdc.Publication+" DROP TABLE "+strings.Join(found.Others, ", ")+";")
 	}
+	return ok(name, "%s publishes all %d tables whole, and no other", cdc.Publication, len(cdc.FollowedTables()))
+}
+
+// missingTables are those that would have to be added.
+func missingTables(r cdc.PublicationReport) []string {
+	if r.Exists {
+		return r.Missing
+	}
+	return cdc.FollowedTables()
 }

@@ -29,7 +29,11 @@ func checkWebhooks(ctx context.Context, conn *pgx.Conn, settings env.Settings) [
 		return nil // Told by checkOwnTables.
 	}
 	s := openStore(conn, settings)
-	return slices.Concat(checkSecrets(ctx, s), checkHeaders(ctx, s), checkURLs(ctx, s, settings))
+	all, err := s.List(ctx, store.Filter{})
+	if err != nil {
+		return []finding{unanswered("webhooks", err)}
+	}
+	return slices.Concat(checkSecrets(ctx, s), checkHeaders(ctx, s), checkURLs(all, settings), checkReceivers(ctx, all, settings))
 }
 
 func checkSecrets(ctx context.Context, s *store.Store) []finding {
@@ -76,12 +80,8 @@ func checkHeaders(ctx context.Context, s *store.Store) []finding {
 	return found
 }
 
-func checkURLs(ctx context.Context, s *store.Store, settings env.Settings) []finding {
+func checkURLs(all []store.Webhook, settings env.Settings) []finding {
 	const name = "webhooks"
-	all, err := s.List(ctx, store.Filter{})
-	if err != nil {
-		return []finding{unanswered(name, err)}
-	}
 	var found []finding
 	for _, w := range all {
 		if _, err := target.ParseSaved(w.URL.Reveal(), settings.Targets()); err != nil {
