@@ -102,13 +102,19 @@ func (s shell) runWith(stdin string, args ...string) result {
 
 func runLine(t *testing.T, environ []string, stdin string, args ...string) result {
 	t.Helper()
+	return typeLine(t, false, environ, stdin, args...)
+}
+
+// typeLine is runLine with a person at the terminal, or nobody.
+func typeLine(t *testing.T, person bool, environ []string, stdin string, args ...string) result {
+	t.Helper()
 	var stdout, stderr bytes.Buffer
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	code := execute(ctx, args, program{
 		stdin: strings.NewReader(stdin), stdout: &stdout, stderr: &stderr,
 		source: env.Source{Environ: environ, ReadFile: os.ReadFile, ReadDir: os.ReadDir},
-		now:    time.Now, local: time.UTC,
+		now:    time.Now, local: time.UTC, person: person,
 	})
 	return result{code, stdout.String(), stderr.String()}
 }

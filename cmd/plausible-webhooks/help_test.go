@@ -7,7 +7,7 @@ import (
 
 // commandLines are all commands.
 var commandLines = []string{
-	"", "run", "migrate", "check", "health", "backtest", "version",
+	"", "run", "migrate", "check", "health", "backtest", "uninstall", "version",
 	"webhook", "webhook add", "webhook list", "webhook update", "webhook remove", "webhook test", "webhook rotate-secret",
 	"delivery", "delivery list", "delivery show", "delivery resend",
 }

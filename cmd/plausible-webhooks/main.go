@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"plausible-webhooks/config/env"
+
+	"golang.org/x/term"
 )
 
 func main() {
@@ -22,5 +24,6 @@ func main() {
 		source: env.FromOS(),
 		now:    time.Now,
 		local:  time.Local,
+		person: term.IsTerminal(int(os.Stdin.Fd())),
 	}))
 }

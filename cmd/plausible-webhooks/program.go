@@ -31,18 +31,20 @@ type program struct {
 	source         env.Source
 	now            func() time.Time
 	local          *time.Location // For times that people read.
+	person         bool           // Somebody can answer on stdin.
 }
 
 // commands is the tree of commands. The order is that of the help.
 type commands struct {
-	Run      runCommand       `cmd:"" default:"1" help:"Follow the settings, evaluate triggers and send (also with no command)."`
-	Migrate  migrateCommand   `cmd:"" help:"Create or upgrade the tables of the sidecar; run does it too."`
-	Check    checkCommand     `cmd:"" help:"Tell what is in order and how to mend what is not."`
-	Health   healthCommand    `cmd:"" help:"Tell whether the sidecar that runs here lives; for container runtimes."`
-	Backtest backtestCommand  `cmd:"" help:"Tell how often a trigger would have fired so far, before it is saved."`
-	Webhook  webhookCommands  `cmd:"" help:"Add, list, change, test and remove webhooks."`
-	Delivery deliveryCommands `cmd:"" help:"List deliveries, show what became of one, send again."`
-	Version  versionCommand   `cmd:"" help:"Print the version."`
+	Run       runCommand       `cmd:"" default:"1" help:"Follow the settings, evaluate triggers and send (also with no command)."`
+	Migrate   migrateCommand   `cmd:"" help:"Create or upgrade the tables of the sidecar; run does it too."`
+	Check     checkCommand     `cmd:"" help:"Tell what is in order and how to mend what is not."`
+	Health    healthCommand    `cmd:"" help:"Tell whether the sidecar that runs here lives; for container runtimes."`
+	Backtest  backtestCommand  `cmd:"" help:"Tell how often a trigger would have fired so far, before it is saved."`
+	Webhook   webhookCommands  `cmd:"" help:"Add, list, change, test and remove webhooks."`
+	Delivery  deliveryCommands `cmd:"" help:"List deliveries, show what became of one, send again."`
+	Uninstall uninstallCommand `cmd:"" help:"Show what the sidecar has in Plausible's PostgreSQL, and remove it after asking."`
+	Version   versionCommand   `cmd:"" help:"Print the version."`
 }
 
 type webhookCommands struct {

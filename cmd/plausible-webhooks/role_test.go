@@ -162,6 +162,7 @@ func TestEverythingWorksUnderThePrintedRole(t *testing.T) {
 	refused(t, narrow, "alter publication plausible_webhooks add table public.users")
 	refused(t, narrow, "alter publication plausible_webhooks set table public.sites (id)")
 
+	s.run("uninstall", "--yes").want(t, exitDone, "Removed.")
 }
 
 // An installation that ran as a superuser is handed over, and the SQL may be run again.
@@ -200,6 +201,7 @@ func TestARoleThatOwnsNothingIsToldWhoMigrates(t *testing.T) {
 	config := s.db.Config()
 	narrow := s.with("DATABASE_URL=postgres://" + role + ":narrow@" + config.Host + ":" + itoa(config.Port) + "/" + config.Database)
 	narrow.run("migrate").want(t, exitFailed, "`plausible-webhooks migrate` as its owner", "--print-role")
+	narrow.run("uninstall", "--yes").want(t, exitFailed, "nothing was removed", "DROP SCHEMA IF EXISTS plausible_webhooks CASCADE;")
 	s.exec("drop schema plausible_webhooks cascade")
 	narrow.run("migrate").want(t, exitFailed, "--print-role")
 }
