@@ -106,6 +106,7 @@ func TestNoCommandLeaks(t *testing.T) {
 	}
 
 	quiet(s, "", "migrate")
+	quiet(s, "", "migrate", "--print-role")
 	quiet(s, "", "version")
 	showing(markedPrevious, "webhook", "add", "--site", "example.com", "--url", url, "--secret-file", "-", "--header-file", headers, "--trigger", "traffic.spike")
 	showing(markedSecret, "webhook", "rotate-secret", "1", "--secret-file", "-")
@@ -121,7 +122,7 @@ func TestNoCommandLeaks(t *testing.T) {
 	for name, s := range map[string]shell{"the key": s, "another key": s.with(changed), "no key": s.with(without)} {
 		for _, more := range [][]string{{}, {"--json"}} {
 			for _, line := range [][]string{
-				{"check"}, {"webhook", "list"}, {"delivery", "list"}, {"delivery", "show", firstDelivery},
+				{"check"}, {"uninstall"}, {"webhook", "list"}, {"delivery", "list"}, {"delivery", "show", firstDelivery},
 				{"webhook", "update", "1", "--name", name}, {"webhook", "update", "1", "--timeout", "2s"}, {"webhook", "update", "1", "--header-file", headers},
 				{"webhook", "update", "2", "--url", url}, {"webhook", "update", "3", "--enable"}, {"delivery", "resend", firstDelivery},
 				{"webhook", "test", "1", "--wait", "0"}, {"webhook", "test", "3", "--wait", "0"},
@@ -149,13 +150,14 @@ func TestNoCommandLeaks(t *testing.T) {
 		"WEBHOOKS_SECRET_KEY=" + markedUnfit, "WEBHOOKS_SECRET=" + unfit, "WEBHOOKS_URL=http://hooks.example.com" + markedPath,
 		"CLICKHOUSE_DATABASE_URL=ftp://us:" + markedPassword + "@x", "WEBHOOKS_PROXY=ftp://us:" + markedPassword + "@x",
 	} {
-		for _, line := range [][]string{{"check"}, {"run"}, {"webhook", "list"}} {
+		for _, line := range [][]string{{"check"}, {"run"}, {"webhook", "list"}, {"migrate", "--print-role"}, {"uninstall"}} {
 			if line[0] != "run" || !strings.HasPrefix(variable, "DATABASE_URL=postgres://us:"+markedPassword+"@127") {
 				quiet(s.with(variable), "", line...)
 			}
 		}
 	}
 	quiet(s, "", "webhook", "remove", "1")
+	quiet(s, "", "uninstall", "--yes")
 
 	for _, line := range commandLines {
 		if line != "" && line != "webhook" && line != "delivery" && !used[line] {
