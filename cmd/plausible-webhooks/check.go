@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"plausible-webhooks/config/env"
 
@@ -62,9 +63,14 @@ func (c checkCommand) Run(ctx context.Context, p program) error {
 	return c.print(p, groups)
 }
 
+// checkLimit bounds everything: a server that keeps silent is a finding, too.
+const checkLimit = 2 * time.Minute
+
 // inspect runs all checks, each as far as those before it allow. The findings
 // come in groups: what belongs together stands together.
 func inspect(ctx context.Context, settings env.Settings) (groups [][]finding) {
+	ctx, cancel := context.WithTimeout(ctx, checkLimit)
+	defer cancel()
 	conn, reached := checkPostgres(ctx, settings.Database)
 	times := &clocks{}
 	postgres := []finding{reached}

@@ -16,6 +16,10 @@ import (
 // distinct" came with it.
 const oldestPostgres = 150000
 
+// checkPatience keeps one question from holding up all others: where a table is
+// locked, that is the finding.
+const checkPatience = "set lock_timeout = '2s'; set statement_timeout = '10s'"
+
 // checkPostgres connects; the connection is nil where that does not work.
 func checkPostgres(ctx context.Context, database env.Database) (*pgx.Conn, finding) {
 	const name = "PostgreSQL"
@@ -25,6 +29,9 @@ func checkPostgres(ctx context.Context, database env.Database) (*pgx.Conn, findi
 			return nil, pooled(name)
 		}
 		return nil, failure(name, err.Error(), "set DATABASE_URL to what Plausible's own container has, and see that the database runs and is on the same network")
+	}
+	if _, err := conn.Exec(ctx, checkPatience); err != nil {
+		return conn, unanswered(name, err)
 	}
 	var role string
 	var super bool

@@ -81,7 +81,7 @@ func checkReceivers(ctx context.Context, webhooks []store.Webhook, settings env.
 		return append(found, ok(name, "the proxy %s answers; it alone can tell of %s", settings.Proxy, counted(proxied, "host", "hosts")))
 	case reached > 0:
 		return append(found, ok(name, "%s", counted(reached, "host answers", "hosts answer")))
-	case len(hosts) > 1:
+	case len(hosts) > 1 && !slices.Contains(refused, true):
 		return []finding{warning(name, fmt.Sprintf("none of %d hosts can be reached, %s among them: %v", len(hosts), hosts[0], errs[0]),
 			"let this container out to the internet on port 443, or set WEBHOOKS_PROXY")}
 	}

@@ -214,6 +214,16 @@ func TestCheckOfAPublication(t *testing.T) {
 	}
 }
 
+func TestCheckDoesNotWaitForALock(t *testing.T) {
+	s, _ := goodShell(t)
+	s.exec("begin")
+	s.exec("lock table plausible_webhooks.webhooks")
+	found := s.findings(exitFailed)
+	s.wantFinding(found, "webhooks", levelFailure, "lock timeout")
+	s.wantFinding(found, "settings page", levelOK, "leads to the sidecar")
+	s.exec("rollback")
+}
+
 func TestCheckOfTheWayToThePage(t *testing.T) {
 	s, _ := goodShell(t)
 	decoding := func(w http.ResponseWriter, r *http.Request) {
