@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"plausible-webhooks/config/env"
@@ -83,18 +82,13 @@ func checkRoute(ctx context.Context, settings env.Settings, running bool) findin
 		return warning(name, fmt.Sprintf("%s/…/settings/webhooks is answered by somebody else (%d); no sidecar is running", public, status),
 			"start it: docker compose up -d, and check again")
 	}
-	return warning(name, fmt.Sprintf("%s/…/settings/webhooks is answered by somebody else (%d): people do not see the page", public, status), routeMend(settings.Listen))
+	return warning(name, fmt.Sprintf("%s/…/settings/webhooks is answered by somebody else (%d): people do not see the page", public, status), routeMend)
 }
 
-// routeMend is what leads the proxy to the sidecar; deploy/REFERENCE.md section
-// 7 has all of it.
-func routeMend(listen string) string {
-	port := listen[strings.LastIndexByte(listen, ':')+1:]
-	return fmt.Sprintf(`send it here in the proxy before Plausible (host and port as the proxy reaches this container):
-Caddy:  @webhooks path_regexp ^/.+/settings/webhooks(/|$)
-        reverse_proxy @webhooks plausible-webhooks:%[1]s
-nginx:  location ~ ^/.+/settings/webhooks(/|$) { proxy_pass http://plausible-webhooks:%[1]s; }`, port)
-}
+// routeMend is what leads the proxies that there are files for to the sidecar.
+const routeMend = `Caddy, in the site block of Plausible (file: deploy/caddy/webhooks.caddy): import webhooks.caddy
+nginx, in the server block of Plausible (file: deploy/nginx/webhooks.conf): include /etc/nginx/webhooks.conf;
+others: what deploy/REFERENCE.md section 7 says of the proxy in front`
 
 // askPage asks for a page without following redirects. The error names no URL.
 func askPage(ctx context.Context, address string, config *tls.Config) (status int, body string, err error) {

@@ -237,7 +237,7 @@ func TestCheckOfTheWayToThePage(t *testing.T) {
 	elsewhere := s.with("BASE_URL=" + front(t, http.NotFound))
 	s.wantFinding(elsewhere.findings(exitDone), "settings page", levelWarning, "no sidecar is running")
 	s.exec("select pg_advisory_lock($1)", int64(0x706c_7768_6576_616c)) // As the one that evaluates.
-	s.wantFinding(elsewhere.findings(exitDone), "settings page", levelWarning, "reverse_proxy @webhooks plausible-webhooks:8001")
+	s.wantFinding(elsewhere.findings(exitDone), "settings page", levelWarning, "import webhooks.caddy")
 }
 
 func TestCheckOfEventsThatStay(t *testing.T) {

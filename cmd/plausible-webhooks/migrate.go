@@ -27,7 +27,7 @@ Examples:
 
     plausible-webhooks migrate
 
-    plausible-webhooks migrate --print-role | docker compose exec -T plausible_db psql -U postgres plausible_db`
+    docker compose run --rm -T plausible_webhooks migrate --print-role | docker compose exec -T plausible_db psql -U postgres plausible_db`
 }
 
 func (c migrateCommand) Run(ctx context.Context, p program) error {

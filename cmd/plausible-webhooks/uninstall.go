@@ -28,10 +28,11 @@ func (uninstallCommand) Help() string {
 
 Stop the sidecar before: one that is started again makes everything anew.
 
-Example:
+Examples:
 
-    docker compose stop webhooks
-    plausible-webhooks uninstall`
+    docker compose stop plausible_webhooks
+
+    docker compose run --rm plausible_webhooks uninstall`
 }
 
 // uninstallLockTimeout is how long what is removed may be in use, and whoever
