@@ -32,9 +32,8 @@ func TestPollsUntilReplicationIsSwitchedOn(t *testing.T) {
 	}
 	confirmed := f.Status().Confirmed
 	f.seesSite(2*time.Second, w.site("b.example"), true)
-	if !f.Status().Confirmed.After(confirmed) {
-		t.Error("polling does not confirm the view")
-	}
+	// A view is told of a moment before it is confirmed.
+	f.until(2*time.Second, "a poll that confirms the view", func() bool { return f.Status().Confirmed.After(confirmed) })
 	w.exec("delete from sites where id = $1", site)
 	f.seesSite(2*time.Second, site, false)
 	if n := w.id("select count(*) from pg_publication"); n != 0 {
