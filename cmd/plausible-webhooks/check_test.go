@@ -255,7 +255,7 @@ func TestCheckOfEventsThatStay(t *testing.T) {
 	if err := stack.InsertEvents(t.Context(), events, []stack.Event{{SiteID: 1}}); err != nil {
 		t.Fatal(err)
 	}
-	s.wantFinding(s.findings(exitDone), "newest event", levelOK, "seconds ago")
+	s.wantFinding(s.findings(exitDone), "newest event", levelOK, " ago")
 	if err := stack.InsertEvents(t.Context(), events, []stack.Event{{SiteID: 1, Timestamp: time.Now().Add(time.Hour)}}); err != nil {
 		t.Fatal(err)
 	}

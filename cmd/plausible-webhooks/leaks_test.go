@@ -150,7 +150,7 @@ func TestNoCommandLeaks(t *testing.T) {
 		"WEBHOOKS_SECRET_KEY=" + markedUnfit, "WEBHOOKS_SECRET=" + unfit, "WEBHOOKS_URL=http://hooks.example.com" + markedPath,
 		"CLICKHOUSE_DATABASE_URL=ftp://us:" + markedPassword + "@x", "WEBHOOKS_PROXY=ftp://us:" + markedPassword + "@x",
 	} {
-		for _, line := range [][]string{{"check"}, {"run"}, {"webhook", "list"}, {"migrate", "--print-role"}, {"uninstall"}} {
+		for _, line := range [][]string{{"check"}, {"health"}, {"run"}, {"webhook", "list"}, {"migrate", "--print-role"}, {"uninstall"}} {
 			if line[0] != "run" || !strings.HasPrefix(variable, "DATABASE_URL=postgres://us:"+markedPassword+"@127") {
 				quiet(s.with(variable), "", line...)
 			}
