@@ -153,7 +153,11 @@ func (b *bed) post(path string, fields ...string) page {
 	for i := 0; i+1 < len(fields); i += 2 {
 		form.Add(fields[i], fields[i+1])
 	}
-	return b.visit(http.MethodPost, path, form)
+	p := b.visit(http.MethodPost, path, form)
+	if refused := strings.Contains(string(p.Body), `class="pw-mistakes" role="alert"`); refused != (p.Status == http.StatusUnprocessableEntity) {
+		b.t.Errorf("POST %s: status %d, and it says that something is wrong: %v", path, p.Status, refused)
+	}
+	return p
 }
 
 // all returns the elements that fit.

@@ -41,6 +41,9 @@ type deliveryPage struct {
 	CanResend bool
 }
 
+// Bad reports whether sending it again was refused.
+func (p deliveryPage) Bad() bool { return p.Problem != "" }
+
 // sentHeader is a header as requests carry it; the values of secrets are
 // masked.
 type sentHeader struct {

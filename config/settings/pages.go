@@ -59,7 +59,7 @@ func (p *Pages) Serve(ctx context.Context, v Visit, method string) (Page, error)
 	switch method {
 	case http.MethodGet, http.MethodHead:
 	case http.MethodPost:
-		do = answer.post
+		do, r.posted = answer.post, true
 	default:
 		do = nil
 	}
@@ -83,6 +83,8 @@ type request struct {
 	store *store.Store // Of the visit's site alone.
 	now   time.Time
 	zone  *time.Location
+
+	posted bool // It is the answer to a form.
 }
 
 // answer is a page with what it does on GET and POST; nil: nothing.

@@ -5,6 +5,7 @@ import (
 	"embed"
 	"fmt"
 	"html/template"
+	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -63,13 +64,19 @@ func (r *request) path(parts ...any) string {
 	return b.String()
 }
 
-// show renders a page from its template.
+// show renders a page from its template. The answer to a form that was not
+// carried out says so by its status as well, for whatever reads logs or
+// follows forms with a script; browsers show the page all the same.
 func (r *request) show(title, name string, data any) (Page, error) {
 	var body bytes.Buffer
 	if err := templates.ExecuteTemplate(&body, name, data); err != nil {
 		return Page{}, fmt.Errorf("render %s: %w", name, err)
 	}
-	return Page{Title: title, Body: template.HTML(body.String())}, nil
+	page := Page{Title: title, Body: template.HTML(body.String())}
+	if of, ok := data.(interface{ Bad() bool }); ok && r.posted && of.Bad() {
+		page.Status = http.StatusUnprocessableEntity
+	}
+	return page, nil
 }
 
 // done goes to a page with a word about what was done.

@@ -21,6 +21,9 @@ type webhookPage struct {
 	Problems []string
 }
 
+// Bad reports whether a test was refused.
+func (p webhookPage) Bad() bool { return len(p.Problems) > 0 }
+
 // webhook is a webhook's own page.
 func (r *request) webhook(ctx context.Context, w store.Webhook) (Page, error) {
 	return r.webhookWith(ctx, w, nil)
