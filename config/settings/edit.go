@@ -59,7 +59,7 @@ func (r *request) editForm(w store.Webhook, f *form, again bool) (Page, error) {
 	for i := range newHeaders {
 		at := "new-header-" + strconv.Itoa(i)
 		f.values.Del(at + "-value")
-		page.Headers = append(page.Headers, headerRow{Name: f.Field(at, "Name", ""), Value: f.Field(at+"-value", "Value", "")})
+		page.Headers = append(page.Headers, headerRow{Name: f.Field(at, "Header name", ""), Value: f.Field(at+"-value", "Header value", "")})
 	}
 	return r.show("Edit webhook", "edit", page)
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -42,7 +43,7 @@ type Options struct {
 // Server is the running stand-in.
 type Server struct {
 	db       *pgxpool.Pool
-	layout   Layout
+	layout   atomic.Pointer[Layout]
 	key      []byte // Signs cookies; made anew at each start, which signs everyone out.
 	buffer   *writeBuffer
 	listener net.Listener
@@ -75,11 +76,11 @@ func Start(ctx context.Context, opts Options) (*Server, error) {
 	}
 	s := &Server{
 		db:       db,
-		layout:   opts.Layout,
 		key:      randomBytes(32),
 		buffer:   newWriteBuffer(opts.FlushInterval, write),
 		listener: listener,
 	}
+	s.Show(opts.Layout)
 	s.http = &http.Server{
 		Handler:           s.routes(),
 		ReadHeaderTimeout: 10 * time.Second,
@@ -92,6 +93,9 @@ func Start(ctx context.Context, opts Options) (*Server, error) {
 
 // URL is the address of the stand-in, without a trailing slash.
 func (s *Server) URL() string { return "http://" + s.listener.Addr().String() }
+
+// Show has the settings pages in another layout from now on.
+func (s *Server) Show(layout Layout) { s.layout.Store(&layout) }
 
 // Flush writes what is buffered at once, as Plausible does when it stops.
 func (s *Server) Flush(ctx context.Context) error { return s.buffer.flush(ctx) }

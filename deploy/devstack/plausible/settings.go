@@ -77,7 +77,7 @@ func (s *Server) settingsShield(w http.ResponseWriter, r *http.Request) {
 func (s *Server) settingsTab(w http.ResponseWriter, r *http.Request, u user, site siteRow, active tab) {
 	p := page{
 		Title: active.Label, User: u.email, CSRF: s.csrf(u), Site: site, CanEdit: true,
-		Tabs: tabs, Active: active, Layout: s.layout,
+		Tabs: tabs, Active: active, Layout: *s.layout.Load(),
 	}
 	s.refresh(w, u)
 	err := s.db.QueryRow(r.Context(), `select coalesce(theme, 'system') from users where id = $1`, u.id).Scan(&p.Theme)
