@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -67,37 +64,6 @@ func Resend(ctx context.Context, db Database, id string) error {
 	default:
 		return fmt.Errorf("delivery %s: %w", id, ErrInFlight)
 	}
-}
-
-// ResendSince has all deliveries of a webhook sent again that were inserted
-// since a time and have one of the statuses (none given: failed and
-// cancelled), and returns how many. The errors wrap ErrNoWebhook and
-// ErrDisabled.
-func ResendSince(ctx context.Context, db Database, webhook int64, since time.Time, statuses []string) (int64, error) {
-	if len(statuses) == 0 {
-		statuses = []string{StatusFailed, StatusCancelled}
-	}
-	finished := []string{StatusDelivered, StatusFailed, StatusCancelled}
-	for _, status := range statuses {
-		if !slices.Contains(finished, status) {
-			return 0, fmt.Errorf("resend deliveries of webhook %d: status %q cannot be resent, only %s", webhook, status, strings.Join(finished, ", "))
-		}
-	}
-	switch err := enabled(ctx, db, webhook); {
-	case errors.Is(err, ErrPaused):
-		// Its deliveries wait until it is enabled again.
-	case err != nil:
-		return 0, err
-	}
-	done, err := db.Exec(ctx, `with again as (
-			update plausible_webhooks.webhook_deliveries d set `+freshRound+`
-			where d.webhook_id = $1 and d.inserted_at >= $2 and d.status = any ($3)
-			returning d.webhook_id)
-		select pg_notify($4, webhook_id::text) from again`, webhook, since, statuses, dueChannel) // Equal notices are sent once.
-	if err != nil {
-		return 0, fmt.Errorf("resend deliveries of webhook %d: %w", webhook, err)
-	}
-	return done.RowsAffected(), nil
 }
 
 // Test is a delivery that a person asks for, to try a webhook.

@@ -83,7 +83,7 @@ type EntryPage struct {
 
 // mostLooked bounds how many deliveries are looked at for one page, where a
 // filter fits few of them: whoever wants more asks for the next page.
-const mostLooked = 10_000
+const mostLooked = 2500
 
 // Page returns a page of a webhook's deliveries.
 func (l SiteLog) Page(ctx context.Context, f PageFilter) (EntryPage, error) {
@@ -206,11 +206,9 @@ func (l SiteLog) Resend(ctx context.Context, webhook int64, id string) error {
 
 // ResendSince is the function of that name for one of the site's webhooks.
 func (l SiteLog) ResendSince(ctx context.Context, webhook int64, since time.Time, statuses []string) (count int64, err error) {
-	err = l.within(ctx, webhook, "", func(tx pgx.Tx) error {
-		count, err = ResendSince(ctx, tx, webhook, since, statuses)
-		return err
+	return resendSince(ctx, webhook, since, statuses, func(do func(Database) error) error {
+		return l.within(ctx, webhook, "", func(tx pgx.Tx) error { return do(tx) })
 	})
-	return count, err
 }
 
 // EnqueueTest is the function of that name for one of the site's webhooks.

@@ -149,7 +149,7 @@ func TestPageGivesUpAndGoesOn(t *testing.T) {
 	b, log, own, _ := siteBed(t)
 	b.deliveries(own, 1, event.TrafficSpike, "delivered")
 	b.exec("update plausible_webhooks.webhook_deliveries set inserted_at = now() - interval '2 days'")
-	b.deliveries(own, 25_000, event.GoalCompleted, "delivered")
+	b.deliveries(own, 6_000, event.GoalCompleted, "delivered")
 	filter := sender.PageFilter{WebhookID: own, EventType: event.TrafficSpike}
 	for pages := 1; ; pages++ {
 		page, err := log.Page(t.Context(), filter)
