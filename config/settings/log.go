@@ -15,25 +15,6 @@ import (
 // logLength is how many deliveries a page of the log has.
 const logLength = 50
 
-// routeDelivery finds the page of what follows "deliveries".
-func (r *request) routeDelivery(rest []string, with withWebhook) (answer, bool) {
-	switch {
-	case len(rest) == 0:
-		return answer{name: "deliveries", get: with(r.log)}, true
-	case len(rest) == 1 && rest[0] == "resend":
-		return answer{name: "resend", post: with(r.resendSince)}, true
-	case len(rest) > 2 || len(rest) == 2 && rest[1] != "resend":
-		return answer{}, false
-	}
-	of := func(do func(context.Context, store.Webhook, string) (Page, error)) func(context.Context) (Page, error) {
-		return with(func(ctx context.Context, w store.Webhook) (Page, error) { return do(ctx, w, rest[0]) })
-	}
-	if len(rest) == 2 {
-		return answer{name: "resend", post: of(r.resend)}, true
-	}
-	return answer{name: "delivery", get: of(r.delivery)}, true
-}
-
 // row is a delivery in a list.
 type row struct {
 	Path    string
@@ -117,6 +98,7 @@ func (r *request) logForm(ctx context.Context, w store.Webhook, f *form) (Page, 
 func (r *request) dayAfter(f *form, name string) time.Time {
 	day, err := time.ParseInLocation(time.DateOnly, f.Value(name), r.zone)
 	if err != nil {
+		f.values.Del(name) // The field holds days only, and says so in the console.
 		f.wrong(name, "Enter a day, as in "+r.now.In(r.zone).Format(time.DateOnly)+".")
 		return time.Time{}
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"time"
 
 	"plausible-webhooks/config/store"
@@ -51,27 +50,27 @@ func New(options Options) *Pages {
 // page; an error is one of ours, or a database's.
 func (p *Pages) Serve(ctx context.Context, v Visit, method string) (Page, error) {
 	r := &request{pages: p, visit: v, store: p.options.Store.OfSite(v.Site.ID), now: p.options.Now(), zone: zoneOf(v.Site.Timezone)}
-	answer, known := r.route()
+	found, of, known := routeOf(v.Rest)
 	if !known {
 		return r.notFound()
 	}
-	do := answer.get
+	do := found.get
 	switch method {
 	case http.MethodGet, http.MethodHead:
 	case http.MethodPost:
-		do, r.posted = answer.post, true
+		do, r.posted = found.post, true
 	default:
 		do = nil
 	}
 	if do == nil {
 		return r.notAllowed()
 	}
-	page, err := do(ctx)
+	page, err := do(r, ctx, of)
 	switch {
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, ErrNotFound):
 		return r.notFound()
 	case err != nil:
-		return Page{}, fmt.Errorf("%s %s of site %d: %w", method, answer.name, v.Site.ID, err)
+		return Page{}, fmt.Errorf("%s /%s of site %d: %w", method, found.path, v.Site.ID, err)
 	}
 	return page, nil
 }
@@ -85,71 +84,6 @@ type request struct {
 	zone  *time.Location
 
 	posted bool // It is the answer to a form.
-}
-
-// answer is a page with what it does on GET and POST; nil: nothing.
-type answer struct {
-	name      string // For errors.
-	get, post func(context.Context) (Page, error)
-}
-
-// route finds the page of the path.
-func (r *request) route() (answer, bool) {
-	rest := r.visit.Rest
-	switch {
-	case len(rest) == 0:
-		return answer{name: "overview", get: r.overview}, true
-	case len(rest) == 1 && rest[0] == "new":
-		return answer{"new webhook", r.newWebhook, r.addWebhook}, true
-	}
-	id, ok := parseID(rest[0])
-	if !ok {
-		return answer{}, false
-	}
-	with := func(do func(context.Context, store.Webhook) (Page, error)) func(context.Context) (Page, error) {
-		return func(ctx context.Context) (Page, error) {
-			w, err := r.store.Get(ctx, id)
-			if err != nil {
-				return Page{}, err
-			}
-			return do(ctx, w)
-		}
-	}
-	if len(rest) == 1 {
-		return answer{name: "webhook", get: with(r.webhook)}, true
-	}
-	switch rest[1] {
-	case "triggers":
-		return r.routeTrigger(rest[2:], with)
-	case "deliveries":
-		return r.routeDelivery(rest[2:], with)
-	}
-	if len(rest) > 2 {
-		return answer{}, false
-	}
-	switch rest[1] {
-	case "edit":
-		return answer{"edit", with(r.edit), with(r.save)}, true
-	case "pause":
-		return answer{name: "pause", post: with(r.pause)}, true
-	case "resume":
-		return answer{name: "resume", post: with(r.resume)}, true
-	case "delete":
-		return answer{"delete", with(r.confirmDelete), with(r.delete)}, true
-	case "secret":
-		return answer{"secret", with(r.secret), with(r.rotate)}, true
-	case "test":
-		return answer{name: "test", post: with(r.test)}, true
-	}
-	return answer{}, false
-}
-
-type withWebhook = func(func(context.Context, store.Webhook) (Page, error)) func(context.Context) (Page, error)
-
-// parseID reads the id of a row, in one way of writing only.
-func parseID(text string) (int64, bool) {
-	id, err := strconv.ParseInt(text, 10, 64)
-	return id, err == nil && id > 0 && strconv.FormatInt(id, 10) == text
 }
 
 func (r *request) notFound() (Page, error) {

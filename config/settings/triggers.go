@@ -9,34 +9,6 @@ import (
 	"plausible-webhooks/config/store"
 )
 
-// routeTrigger finds the page of what follows "triggers".
-func (r *request) routeTrigger(rest []string, with withWebhook) (answer, bool) {
-	if len(rest) == 1 && rest[0] == "new" {
-		return answer{"new trigger", with(r.newTrigger), with(r.addTrigger)}, true
-	}
-	if len(rest) == 0 || len(rest) > 2 || len(rest) == 2 && rest[1] != "remove" {
-		return answer{}, false
-	}
-	id, ok := parseID(rest[0])
-	if !ok {
-		return answer{}, false
-	}
-	of := func(do func(context.Context, store.Webhook, store.Trigger) (Page, error)) func(context.Context) (Page, error) {
-		return with(func(ctx context.Context, w store.Webhook) (Page, error) {
-			for _, t := range w.Triggers {
-				if t.ID == id {
-					return do(ctx, w, t)
-				}
-			}
-			return Page{}, ErrNotFound
-		})
-	}
-	if len(rest) == 2 {
-		return answer{name: "remove trigger", post: of(r.removeTrigger)}, true
-	}
-	return answer{"trigger", of(r.trigger), of(r.saveTrigger)}, true
-}
-
 type triggerPage struct {
 	view
 	triggerFields

@@ -3,27 +3,57 @@ package server_test
 import (
 	"net/http"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
+	"plausible-webhooks/config/settings"
 	"plausible-webhooks/deploy/devstack/plausible"
 	"plausible-webhooks/deploy/devstack/stack"
 )
 
-// routes are all paths below the page with what is done there. Whoever adds a
-// route to the pages adds it here.
+// routes are all paths below the page with what is done there: those of the
+// real pages, which TestTableHoldsEveryRouteOfThePages compares, and some that
+// lead nowhere. {webhook}, {trigger} and {delivery} stand for ids.
 var routes = []struct{ method, path string }{
-	{"GET", ""}, {"HEAD", ""}, {"POST", ""},
+	{"GET", ""}, {"HEAD", ""},
 	{"GET", "/new"}, {"POST", "/new"},
-	{"GET", "/1"}, {"GET", "/1/edit"}, {"POST", "/1/edit"},
-	{"POST", "/1/pause"}, {"POST", "/1/resume"}, {"GET", "/1/delete"}, {"POST", "/1/delete"},
-	{"GET", "/1/secret"}, {"POST", "/1/secret"}, {"POST", "/1/test"},
-	{"GET", "/1/triggers/new"}, {"POST", "/1/triggers/new"}, {"GET", "/1/triggers/1"}, {"POST", "/1/triggers/1"},
-	{"GET", "/1/triggers/1/delete"}, {"POST", "/1/triggers/1/delete"},
-	{"GET", "/1/deliveries"}, {"POST", "/1/deliveries/resend"},
-	{"GET", "/1/deliveries/0199aaaa-0000-7000-8000-000000000001"}, {"POST", "/1/deliveries/0199aaaa-0000-7000-8000-000000000001/resend"},
-	{"GET", "/no/such/page"}, {"GET", "/1%2Fedit"}, {"GET", "/assets"}, {"GET", "/assets/a/b"},
+	{"GET", "/{webhook}"}, {"HEAD", "/{webhook}"},
+	{"GET", "/{webhook}/edit"}, {"POST", "/{webhook}/edit"},
+	{"POST", "/{webhook}/pause"}, {"POST", "/{webhook}/resume"},
+	{"GET", "/{webhook}/secret"}, {"POST", "/{webhook}/secret"}, {"POST", "/{webhook}/test"},
+	{"GET", "/{webhook}/triggers/new"}, {"POST", "/{webhook}/triggers/new"},
+	{"GET", "/{webhook}/triggers/{trigger}"}, {"POST", "/{webhook}/triggers/{trigger}"}, {"POST", "/{webhook}/triggers/{trigger}/remove"},
+	{"GET", "/{webhook}/deliveries"}, {"POST", "/{webhook}/deliveries/resend"},
+	{"GET", "/{webhook}/deliveries/{delivery}"}, {"POST", "/{webhook}/deliveries/{delivery}/resend"},
+	{"GET", "/{webhook}/delete"}, {"POST", "/{webhook}/delete"},
+
+	{"POST", ""}, {"GET", "/no/such/page"}, {"GET", "/{webhook}%2Fedit"}, {"GET", "/assets"}, {"GET", "/assets/a/b"},
 }
+
+// TestTableHoldsEveryRouteOfThePages fails where a page is added without a line
+// above: then nobody has tested who may see it.
+func TestTableHoldsEveryRouteOfThePages(t *testing.T) {
+	for _, known := range settings.Routes() {
+		for _, method := range known.Methods {
+			path := known.Path
+			if path != "" {
+				path = "/" + path
+			}
+			if !slices.Contains(routes, struct{ method, path string }{method, path}) {
+				t.Errorf("%s %q is a page, and not among the routes whose permission is tested", method, path)
+			}
+		}
+	}
+}
+
+// filled has ids in a path.
+func filled(path string, webhook, trigger int64, delivery string) string {
+	return strings.NewReplacer("{webhook}", strconv.FormatInt(webhook, 10), "{trigger}", strconv.FormatInt(trigger, 10), "{delivery}", delivery).Replace(path)
+}
+
+const someDelivery = "0199aaaa-0000-7000-8000-000000000001"
 
 // people are who may ask. Role is that in the site's team; "guest …" is that in
 // the site alone.
@@ -84,7 +114,7 @@ func TestEveryRouteAsksPlausibleForEveryRole(t *testing.T) {
 			theirs := b.do(b.request(http.MethodGet, w.web.URL()+encoded+"/settings/email-reports", nil))
 			for _, route := range routes {
 				what := route.method + " " + route.path
-				got := b.do(b.request(route.method, w.address+page+route.path, formFor(route.method)))
+				got := b.do(b.request(route.method, w.address+page+filled(route.path, 1, 1, someDelivery), formFor(route.method)))
 				switch {
 				case !who.allowed:
 					w.wantNothing(what, got)
@@ -120,10 +150,10 @@ func TestNobodySignedInIsSentToSignInAndBack(t *testing.T) {
 		w.exec(`update sites set public = ` + public)
 		b := w.browser()
 		for _, route := range routes {
-			what := route.method + " " + route.path
-			got := b.do(b.request(route.method, w.address+page+route.path, formFor(route.method)))
+			what, path := route.method+" "+route.path, filled(route.path, 1, 1, someDelivery)
+			got := b.do(b.request(route.method, w.address+page+path, formFor(route.method)))
 			w.wantNothing(what, got)
-			status, back := http.StatusFound, page+route.path
+			status, back := http.StatusFound, page+path
 			if route.method == http.MethodPost {
 				status, back = http.StatusSeeOther, page
 			}

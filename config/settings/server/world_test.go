@@ -75,6 +75,7 @@ type world struct {
 	address  string // Of the server, which is BASE_URL as well.
 	plain    bool   // The stand-in's layout is not recognised.
 	database gate.Database
+	real     server.Pages     // Instead of the fake; nil: the fake.
 	front    *httptest.Server // What Plausible is reached by; nil: directly.
 }
 
@@ -122,9 +123,13 @@ func (w *world) serve() {
 	if w.front != nil {
 		upstream = w.front.URL
 	}
+	pages := server.Pages(w.pages)
+	if w.real != nil {
+		pages = w.real
+	}
 	handler, err := server.New(server.Options{
 		Patience: time.Minute, // A busy machine is not what these tests are about.
-		DB:       w.database, Plausible: w.parse(upstream), Base: w.parse(w.address), Pages: w.pages,
+		DB:       w.database, Plausible: w.parse(upstream), Base: w.parse(w.address), Pages: pages,
 		Asset: func(name string) ([]byte, string, bool) {
 			return []byte("/* of the pages */"), "text/css; charset=utf-8", name == "pages-0123456789ab.css"
 		},
