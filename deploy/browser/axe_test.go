@@ -48,10 +48,27 @@ func axeCore(t *testing.T) string {
 	return string(code)
 }
 
-// run has axe-core judge the page as it stands: every rule of WCAG 2.2 A and
-// AA, of the whole document.
-const run = `axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"], resultTypes: ["violations"] })
-	.then((r) => r.violations.flatMap((v) => v.nodes.map((n) => v.id + " (" + v.help + "): " + n.html.slice(0, 200) + " " + n.failureSummary.replace(/\s+/g, " "))))`
+// wcag has axe-core judge the whole document by every rule of WCAG 2.2 A and AA,
+// colours by those alone that look at colours.
+const (
+	wcag    = `{ type: "tag", values: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] }`
+	colours = `{ type: "rule", values: ["color-contrast", "link-in-text-block"] }`
+)
+
+// judge fails for each violation on the page, in light and in dark.
+func (b *tab) judge(code, page string) {
+	b.Helper()
+	b.do("load axe-core", js(code))
+	for _, dark := range []bool{false, true} {
+		b.turn(dark)
+		rules := map[bool]string{false: wcag, true: colours}[dark]
+		for _, violation := range eval[[]string](b, `axe.run(document, { runOnly: `+rules+`, resultTypes: ["violations"] })
+			.then((r) => r.violations.flatMap((v) => v.nodes.map((n) => v.id + " (" + v.help + "): " + n.html.slice(0, 200) + " " + n.failureSummary.replace(/\s+/g, " "))))`) {
+			b.Errorf("%s, dark %v: %s", page, dark, violation)
+		}
+	}
+	b.turn(false)
+}
 
 // audit goes to every page, in both layouts, and has each judged in light and
 // in dark.
@@ -61,17 +78,7 @@ func audit(t *testing.T, window context.Context, h *house) {
 		name := "axe-" + w.String()
 		t.Run(w.String(), func(t *testing.T) {
 			b := enter(t, window, h, name, w)
-			judge := func(page string) {
-				t.Helper()
-				for _, dark := range []bool{false, true} {
-					b.turn(dark)
-					b.do("load axe-core", js(code))
-					for _, violation := range eval[[]string](b, run) {
-						t.Errorf("%s, dark %v: %s", page, dark, violation)
-					}
-				}
-				b.turn(false)
-			}
+			judge := func(page string) { t.Helper(); b.judge(code, page) }
 			judge("overview, empty")
 			b.everyPage(judge)
 		})
@@ -151,14 +158,7 @@ func plausibleAway(t *testing.T, window context.Context, h *house) {
 	b.shot("light")
 	b.turn(true)
 	b.shot("dark")
-	code := axeCore(t)
-	for _, dark := range []bool{false, true} {
-		b.turn(dark)
-		b.do("load axe-core", js(code))
-		for _, violation := range eval[[]string](b, run) {
-			t.Errorf("Plausible away, dark %v: %s", dark, violation)
-		}
-	}
+	b.judge(axeCore(t), "Plausible away")
 	h.startWeb(address)
 	h.web.Show(plausible.Current)
 }

@@ -15,7 +15,7 @@ import (
 func TestMain(m *testing.M) { os.Exit(stack.Main(m)) }
 
 // patience bounds one step on a busy machine.
-const patience = 40 * time.Second
+const patience = 60 * time.Second
 
 // chromium starts the browser, which ends with the test.
 func chromium(t *testing.T) context.Context {

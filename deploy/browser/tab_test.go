@@ -46,13 +46,9 @@ func open(t *testing.T, browser context.Context, h *house, name string, w way) *
 	if err := chromedp.Do(ctx); err != nil { // Without a deadline, which would be that of the tab.
 		t.Fatalf("open a tab: %v", err)
 	}
-	width, height := int64(1280), int64(900)
-	if w.narrow {
-		width, height = 360, 740
-	}
 	b.do("set up the tab",
 		command(log.Enable, cdp.Empty{}),
-		command(emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: width, Height: height, DeviceScaleFactor: 1, Mobile: w.narrow}),
+		b.window(0),
 		prefers(w.dark),
 		command(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: w.noScript}),
 	)
@@ -66,6 +62,15 @@ func command[P, R any](c cdp.Command[P, R], params P) step {
 		_, err := cdp.Call(ctx, t, c, params)
 		return err
 	})
+}
+
+// window is a screen, or a telephone; as high as its page for a picture.
+func (b *tab) window(high int64) step {
+	p := emulation.SetDeviceMetricsOverrideParams{Width: 1280, Height: max(900, high), DeviceScaleFactor: 1}
+	if b.way.narrow {
+		p.Width, p.Height, p.Mobile = 360, max(740, high), true
+	}
+	return command(emulation.SetDeviceMetricsOverride, p)
 }
 
 // prefers is what the system tells pages of its person's taste.
@@ -306,6 +311,9 @@ func (b *tab) wantFits(what string) {
 // shot writes a picture of the whole page.
 func (b *tab) shot(name string) {
 	b.Helper()
+	// What lies below the window would be painted only in part.
+	b.do("grow the window", b.window(eval[int64](b, "document.documentElement.scrollHeight")))
+	defer b.do("shrink the window", b.window(0))
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
 	png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
