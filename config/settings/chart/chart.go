@@ -116,7 +116,7 @@ func (c Chart) days(b *strings.Builder) {
 		}
 		begin, end := c.x(later(day, c.From)), c.x(earlier(next, c.Until))
 		if end-begin > 66 { // Else the text would meet its neighbour.
-			fmt.Fprintf(b, `<text class="pw-chart-label" x="%.1f" y="%g" text-anchor="middle">%s</text>`, (begin+end)/2, height-9, day.Format("Mon 2 Jan"))
+			fmt.Fprintf(b, `<text class="pw-chart-label pw-chart-date" x="%.1f" y="%g" text-anchor="middle">%s</text>`, (begin+end)/2, height-9, day.Format("Mon 2 Jan"))
 		}
 	}
 }
