@@ -165,6 +165,7 @@ Everything stays up until Ctrl-C. To play with it:
 
   Webhooks page         %[1]s/shop.example/settings/webhooks
                         sign in as %[2]s / %[3]s
+                        a URL to add there: %[8]s
   Plausible (stand-in)  %[1]s
                         change a notification or a goal there and watch the sidecar follow
   a visit               curl -X POST %[1]s/api/event -H 'content-type: application/json' \
@@ -176,7 +177,7 @@ Everything stays up until Ctrl-C. To play with it:
   commands              export DATABASE_URL='%[4]s' BASE_URL='%[1]s' WEBHOOKS_ALLOWED_TARGETS=127.0.0.0/8
                         %[7]s webhook list
 `, s.front.URL(), plausible.DemoEmail, plausible.DemoPassword, s.database,
-		s.receiver.HTTPURL("/_control"), "http://"+s.sidecar.Admin, s.sidecar.Binary))
+		s.receiver.HTTPURL("/_control"), "http://"+s.sidecar.Admin, s.sidecar.Binary, s.receiver.URL("/mine")))
 }
 
 // keepVisiting lets a visitor come every few seconds until ctx ends, so that
