@@ -20,7 +20,7 @@ type chartView struct {
 	Problem string // Why there is no chart; then nothing else is set.
 
 	Drawing template.HTML
-	Unit    string
+	Unit    [2]string // One, and several.
 	Extreme string
 	Verdict string // How often it would have fired.
 	Firings []fired
@@ -121,9 +121,9 @@ func othersOf(spec store.TriggerSpec, subject store.Subject, open bool) []int {
 
 // drawn makes words and a drawing of what was found.
 func (r *request) drawn(spec store.TriggerSpec, open bool, o Outlook) *chartView {
-	v := &chartView{Unit: "visitors"}
+	v := &chartView{Unit: [2]string{"visitor", "visitors"}}
 	if spec.Type.AboutGoal() {
-		v.Unit = "completions"
+		v.Unit = [2]string{"completion", "completions"}
 	}
 	view := r.view()
 	from := later(o.Until.Add(-chartWeek), o.Since)
@@ -137,7 +137,7 @@ func (r *request) drawn(spec store.TriggerSpec, open bool, o Outlook) *chartView
 	if least {
 		extreme = "The fewest"
 	}
-	v.Extreme = fmt.Sprintf("%s in the last 30 days: %s %s, %s.", extreme, number(o.Extreme.Value), v.Unit, view.At(o.Extreme.At).Text)
+	v.Extreme = fmt.Sprintf("%s in the last 30 days: %s, %s.", extreme, v.count(o.Extreme.Value), view.At(o.Extreme.At).Text)
 	v.Per = map[bool]string{true: "Fewest", false: "Most"}[least]
 	if spec.Type == event.GoalCompleted {
 		v.Per = "Completions"
@@ -155,11 +155,13 @@ func (r *request) drawn(spec store.TriggerSpec, open bool, o Outlook) *chartView
 		v.Verdict = "Enter a number above and look again to see how often it would have fired."
 	}
 	v.Days = daysOf(o, r.zone, spec.Type, open)
-	picture.Title = fmt.Sprintf("%s of %s over the last week", capital(v.Unit), r.visit.Site.Domain)
+	picture.Title = fmt.Sprintf("%s of %s over the last week", capital(v.Unit[1]), r.visit.Site.Domain)
 	picture.Desc = strings.TrimSpace(v.Extreme + " " + v.Verdict)
 	v.Drawing = picture.SVG("pw-drawing")
 	return v
 }
+
+func (v *chartView) count(n int) string { return plural(n, v.Unit[0], v.Unit[1]) }
 
 func (v *chartView) verdict(view view, o Outlook) {
 	v.Verdict = "It " + wouldHave(o.Fired) + " in the last 30 days"
@@ -169,7 +171,7 @@ func (v *chartView) verdict(view view, o Outlook) {
 	}
 	v.Verdict += ":"
 	for i := len(o.Firings) - 1; i >= 0 && len(v.Firings) < firingsShown; i-- {
-		v.Firings = append(v.Firings, fired{view.At(o.Firings[i].At), number(o.Firings[i].Value) + " " + v.Unit})
+		v.Firings = append(v.Firings, fired{view.At(o.Firings[i].At), v.count(o.Firings[i].Value)})
 	}
 	v.More = o.Fired - len(v.Firings)
 }
