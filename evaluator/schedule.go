@@ -78,11 +78,15 @@ func (e *Evaluator) due(c class, now int64, scheduled bool) bool {
 // settle notes that a class was evaluated in a committed tick. One out of turn
 // leaves the rhythm alone: counted from it, the next tick on schedule could
 // come too soon for a class, and the one after that later than a poll interval.
+// A new class that shares the ticks begins its rhythm with whatever tick is
+// the first, or it would keep the place of the others until one on schedule.
 func (e *Evaluator) settle(t turn, now int64, scheduled, left bool) {
 	if left {
 		return // It is due still.
 	}
-	if t.only == nil && scheduled {
+	_, known := e.evaluated[t.class]
+	poll := int64(e.options.PollInterval / time.Second)
+	if t.only == nil && (scheduled || !known && t.every(poll) > poll) {
 		e.evaluated[t.class] = now
 	}
 	delete(e.unsettled, t.class)

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"plausible-webhooks/config/event"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // A spike is told within a poll interval of its rows, also right after a
@@ -26,5 +28,30 @@ func TestTickOutOfTurnLeavesTheRhythmAlone(t *testing.T) {
 	}
 	if !e.due(c, 110, true) {
 		t.Error("the next tick on schedule leaves the class out")
+	}
+}
+
+// New classes of long windows come one after the other, whether ticks are on
+// schedule or not: those that a change of the configuration causes must not
+// evaluate the same one again and again.
+func TestNewClassesTakeTurns(t *testing.T) {
+	spike, drop := class{event.TrafficSpike, 300}, class{event.TrafficDrop, 43200}
+	for _, scheduled := range []bool{true, false} {
+		e := New(Options{PollInterval: 2 * time.Second})
+		e.plan = &plan{classes: map[class]*members{spike: {}, drop: {}}}
+		for _, c := range []class{spike, drop} {
+			e.unsettle(c, map[ruleKey]bool{{1, 1}: true})
+		}
+		var order []class
+		for now := int64(100); now < 102; now++ {
+			list, _ := e.turns(now, scheduled)
+			for _, turn := range list {
+				order = append(order, turn.class)
+				e.settle(turn, now, scheduled, false)
+			}
+		}
+		if diff := cmp.Diff([]class{spike, drop}, order, cmp.AllowUnexported(class{})); diff != "" {
+			t.Errorf("scheduled %t: classes in order (-want +got):\n%s", scheduled, diff)
+		}
 	}
 }
