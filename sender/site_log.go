@@ -92,32 +92,34 @@ func (l SiteLog) Page(ctx context.Context, f PageFilter) (EntryPage, error) {
 		return EntryPage{}, err
 	}
 	limit := min(positive(f.Limit, listDefault), listMost)
-	rows, err := l.DB.Query(ctx, `select `+entryColumns+` from (`+q.looked+`) d where `+q.fits+`
+	// One walk along the log finds what fits and how far it went: the last one
+	// looked at comes along though it may not fit.
+	rows, err := l.DB.Query(ctx, `select `+entryColumns+`, d.place = `+strconv.Itoa(mostLooked)+`, `+q.fits+`
+		from (select d.*, row_number() over (order by d.inserted_at desc, d.id desc) as place from (`+q.looked+`) d) d
+		where `+q.fits+` or d.place = `+strconv.Itoa(mostLooked)+`
 		order by d.inserted_at desc, d.id desc limit `+strconv.Itoa(limit+1), q.args...)
 	if err != nil {
 		return EntryPage{}, fmt.Errorf("list deliveries of webhook %d: %w", f.WebhookID, err)
 	}
-	page := EntryPage{}
-	page.Entries, err = pgx.AppendRows([]Entry{}, rows, func(row pgx.CollectableRow) (e Entry, err error) {
-		return e, row.Scan(e.fields()...)
+	page := EntryPage{Entries: []Entry{}}
+	var e Entry
+	var last, fits bool
+	_, err = pgx.ForEachRow(rows, append(e.fields(), &last, &fits), func() error {
+		if fits {
+			page.Entries = append(page.Entries, e)
+		}
+		if last {
+			page.Next, page.Partial, page.Oldest = cursorOf(e.InsertedAt, e.ID), true, e.InsertedAt
+		}
+		return nil
 	})
 	if err != nil {
 		return EntryPage{}, fmt.Errorf("list deliveries of webhook %d: %w", f.WebhookID, err)
 	}
 	if len(page.Entries) > limit {
-		page.Entries = page.Entries[:limit]
-		page.Next = cursorOf(page.Entries[limit-1].InsertedAt, page.Entries[limit-1].ID)
-		return page, nil
+		end := page.Entries[limit-1]
+		return EntryPage{Entries: page.Entries[:limit], Next: cursorOf(end.InsertedAt, end.ID)}, nil
 	}
-	var last string
-	err = l.DB.QueryRow(ctx, `select d.id::text, d.inserted_at from (`+q.looked+`) d offset `+strconv.Itoa(mostLooked-1), q.args[:q.first]...).Scan(&last, &page.Oldest)
-	switch {
-	case errors.Is(err, pgx.ErrNoRows):
-		return page, nil
-	case err != nil:
-		return EntryPage{}, fmt.Errorf("list deliveries of webhook %d: %w", f.WebhookID, err)
-	}
-	page.Next, page.Partial = cursorOf(page.Oldest, last), true
 	return page, nil
 }
 
@@ -127,7 +129,6 @@ type pageQuery struct {
 	looked string
 	fits   string
 	args   []any
-	first  int // How many of args are those of looked.
 }
 
 func (q *pageQuery) with(value any) string {
@@ -138,7 +139,7 @@ func (q *pageQuery) with(value any) string {
 // pageQuery puts into the first part what an index answers, and leaves to the
 // second what has to be looked at.
 func (l SiteLog) pageQuery(f PageFilter) (pageQuery, error) {
-	q := pageQuery{args: []any{l.Site, config.ManagedByEnvironment, f.WebhookID}, fits: "true"}
+	q := pageQuery{args: []any{l.Site, config.ManagedByEnvironment, f.WebhookID}, fits: "(true"}
 	where := "d.webhook_id = (select h.id from plausible_webhooks.webhooks h where " + owned + " and h.id = $3)"
 	if !f.From.IsZero() {
 		where += " and d.inserted_at >= " + q.with(f.From)
@@ -163,13 +164,13 @@ func (l SiteLog) pageQuery(f PageFilter) (pageQuery, error) {
 	}
 	q.looked = "select * from plausible_webhooks.webhook_deliveries d where " + where +
 		" order by d.inserted_at desc, d.id desc limit " + strconv.Itoa(mostLooked)
-	q.first = len(q.args)
 	if f.Status != "" {
 		q.fits += " and d.status = " + q.with(f.Status)
 	}
 	if f.EventType != "" {
 		q.fits += " and d.event_type = " + q.with(string(f.EventType))
 	}
+	q.fits += ")"
 	return q, nil
 }
 
