@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -55,8 +56,15 @@ func newMemory() *memory {
 	}
 }
 
+// loadLimit bounds reading everything: a connection of the pool that a firewall
+// has forgotten must not keep the leader from evaluating. A million states take
+// a few seconds.
+const loadLimit = time.Minute
+
 // load reads everything in one statement and therefore in one snapshot.
 func load(ctx context.Context, db *pgxpool.Pool) (*memory, error) {
+	ctx, cancel := context.WithTimeout(ctx, loadLimit)
+	defer cancel()
 	m := newMemory()
 	rows, err := db.Query(ctx, `select trigger_id, site_id, goal_id, state::text, version, extract(epoch from updated_at)::bigint from plausible_webhooks.trigger_states
 union all

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
+	"time"
 
 	"plausible-webhooks/config/env"
 	"plausible-webhooks/config/schema"
@@ -11,6 +13,31 @@ import (
 
 	"github.com/jackc/pgx/v5"
 )
+
+// pingTimeout is how long a pooled connection that was idle may take to show
+// that it is alive. One that a firewall has forgotten never does.
+const pingTimeout = 2 * time.Second
+
+// sessionLimits end what a sidecar leaves open whose host has vanished, or that
+// was stopped: nobody else would for hours. While it held the row of evaluation's
+// progress, another sidecar could lead and not record. They also stand against
+// time limits of the role or the database, which may be far too short for us.
+var sessionLimits = map[string]string{
+	"statement_timeout":                   "60s",
+	"idle_in_transaction_session_timeout": "5s",
+	"idle_session_timeout":                "0", // The pool keeps connections.
+	"tcp_keepalives_idle":                 "3",
+	"tcp_keepalives_interval":             "2",
+	"tcp_keepalives_count":                "2",
+	"tcp_user_timeout":                    "7000",
+}
+
+// lasting is a configuration for the connections of a process that goes on.
+func lasting(config *pgx.ConnConfig) *pgx.ConnConfig {
+	config = config.Copy()
+	maps.Copy(config.RuntimeParams, sessionLimits)
+	return config
+}
 
 // connect opens one connection to Plausible's PostgreSQL. The error names the
 // server without user and password.

@@ -94,9 +94,13 @@ const prepareLimit = 5 * time.Minute
 func (s *sidecar) prepareOnce(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, prepareLimit)
 	defer cancel()
-	conn, err := connect(ctx, s.settings.Database)
+	config, err := s.settings.Database.ConnConfig()
 	if err != nil {
 		return err
+	}
+	conn, err := pgx.ConnectConfig(ctx, lasting(config))
+	if err != nil {
+		return fmt.Errorf("connect to PostgreSQL at %s (DATABASE_URL): %w", s.settings.Database, err)
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
 	result, err := schema.Migrate(ctx, conn)

@@ -47,7 +47,7 @@ func newSidecar(settings env.Settings, log hclog.Logger) (*sidecar, error) {
 	if err != nil {
 		return nil, fmt.Errorf("set up connections to PostgreSQL: %w", err)
 	}
-	pooled.ConnConfig, pooled.MaxConns = config.Copy(), poolSize
+	pooled.ConnConfig, pooled.MaxConns, pooled.PingTimeout = lasting(config), poolSize, pingTimeout
 	if s.pool, err = pgxpool.NewWithConfig(context.Background(), pooled); err != nil {
 		return nil, fmt.Errorf("set up connections to PostgreSQL: %w", err)
 	}
