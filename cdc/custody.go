@@ -80,6 +80,16 @@ const (
 		WHERE attrelid = to_regclass('public.sites') AND attname = 'team_id' AND NOT attisdropped)`
 )
 
+// serverTime is the time by which the age of missing sites is told: one clock for
+// all instances. By their own, one whose clock is a day ahead would delete at
+// once what another has just missed.
+func serverTime(ctx context.Context, conn *pgx.Conn) (now time.Time, err error) {
+	if err := conn.QueryRow(ctx, "SELECT now()").Scan(&now); err != nil {
+		return now, fmt.Errorf("ask PostgreSQL for the time: %w", err)
+	}
+	return now, nil
+}
+
 // keepCustody brings the webhooks in step with the sites that own them, as of
 // now. Each statement is safe on its own and may be repeated, also by several
 // instances at once. Plausible's tables are only read.

@@ -44,7 +44,7 @@ type Options struct {
 	SlotTimeout       time.Duration // How long the slot may wait for running transactions.
 
 	Log hclog.Logger     // Nil: none.
-	Now func() time.Time // Nil: time.Now. Used for the status and for the age of missing sites.
+	Now func() time.Time // Nil: time.Now. Used for the status alone.
 }
 
 // Follower keeps a view of the configuration.

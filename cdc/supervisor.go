@@ -324,7 +324,11 @@ func (s *supervisor) custody(ctx context.Context) {
 	s.custodyAt = began.Add(s.f.options.ReconcileInterval)
 	var done custodyResult
 	err := s.plain.use(ctx, taskTimeout, func(ctx context.Context, conn *pgx.Conn) (err error) {
-		done, err = keepCustody(ctx, conn, s.f.options.Now())
+		now, err := serverTime(ctx, conn)
+		if err != nil {
+			return err
+		}
+		done, err = keepCustody(ctx, conn, now)
 		return err
 	})
 	if ctx.Err() != nil {
