@@ -17,6 +17,15 @@ const (
 	// lockTimeout is how long a statement of ours may queue for a lock. It is
 	// the default deadlock_timeout: whoever waits for us is not kept longer.
 	lockTimeout = "1s"
+	// idleInRead is how long a read that nobody goes on with may keep its locks:
+	// weak ones, that a migration of Plausible waits for all the same.
+	idleInRead = "1s"
+	// unheardInRead is the same for one whose rows nobody takes, in milliseconds:
+	// the host has vanished, or the process is stopped. PostgreSQL has no other
+	// limit for a write to a client.
+	unheardInRead = "1000"
+	// unheardInStream is for a stream, which holds no lock.
+	unheardInStream = "10000"
 )
 
 // textFormat makes a server write values in the one form that values.go reads,
@@ -35,7 +44,9 @@ func plainConfig(base *pgx.ConnConfig) *pgx.ConnConfig {
 	config.RuntimeParams = withParams(base.RuntimeParams, map[string]string{
 		"statement_timeout":                   "30s",
 		"lock_timeout":                        lockTimeout,
-		"idle_in_transaction_session_timeout": "60s",
+		"idle_in_transaction_session_timeout": idleInRead,
+		"idle_session_timeout":                "0",
+		"tcp_user_timeout":                    unheardInRead,
 	})
 	config.DefaultQueryExecMode = pgx.QueryExecModeExec
 	config.StatementCacheCapacity = 0
@@ -55,8 +66,9 @@ func replicationConfig(base *pgx.ConnConfig) *pgconn.Config {
 		"replication":                         "database",
 		"statement_timeout":                   "0",
 		"lock_timeout":                        lockTimeout,
-		"idle_in_transaction_session_timeout": "0",
+		"idle_in_transaction_session_timeout": idleInRead,
 		"idle_session_timeout":                "0",
+		"tcp_user_timeout":                    unheardInRead,
 		"client_min_messages":                 "warning", // Anything that is no data ends a session.
 		"wal_sender_timeout":                  "60s",
 	})

@@ -135,6 +135,9 @@ func (f *Follower) readSnapshot(ctx context.Context, conn *pgconn.PgConn, sessio
 	if err := execute(ctx, conn, "end the read", "COMMIT"); err != nil {
 		return err
 	}
+	if err := execute(ctx, conn, "prepare for the stream", "SET tcp_user_timeout = "+unheardInStream); err != nil {
+		return err
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	session.stream = newStream(m)
