@@ -47,13 +47,19 @@ func Wanted() int32 {
 
 // Migrate brings the schema up to date. It needs CREATE on the database the
 // first time and ownership of the schema afterwards. A schema newer than the
-// program is left as it is. It waits at most a minute for another process. The connection must be a direct one: a pooler in
-// transaction mode would lose the lock.
+// program is left as it is. It waits at most a minute for another process. The
+// connection must be a direct one: a pooler in transaction mode would lose the
+// lock.
 func Migrate(ctx context.Context, conn *pgx.Conn) (Result, error) {
 	return migrateAfter(ctx, conn, lockWait)
 }
 
 func migrateAfter(ctx context.Context, conn *pgx.Conn, wait time.Duration) (result Result, err error) {
+	// A time limit of the role is for Plausible's statements; an index over a
+	// long log takes its time. That for locks stands in each migration.
+	if _, err := conn.Exec(ctx, "set statement_timeout = 0"); err != nil {
+		return Result{}, fmt.Errorf("lift the time limit of statements: %w", err)
+	}
 	// One lock over looking and doing: between the two, a newer sidecar could
 	// otherwise take the schema past what this program knows.
 	waiting, cancel := context.WithTimeout(ctx, wait)
