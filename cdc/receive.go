@@ -31,7 +31,7 @@ type rhythm struct {
 	write time.Duration
 }
 
-var normalRhythm = rhythm{status: 500 * time.Millisecond, ask: 10 * time.Second, dead: 30 * time.Second, write: 10 * time.Second}
+var normalRhythm = rhythm{status: 500 * time.Millisecond, ask: 5 * time.Second, dead: 15 * time.Second, write: 10 * time.Second}
 
 // live is a session as the others see it. Its stream is guarded by Follower.mu.
 type live struct {
