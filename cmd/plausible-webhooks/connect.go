@@ -24,6 +24,7 @@ const pingTimeout = 2 * time.Second
 // time limits of the role or the database, which may be far too short for us.
 var sessionLimits = map[string]string{
 	"statement_timeout":                   "60s",
+	"lock_timeout":                        "10s",
 	"idle_in_transaction_session_timeout": "5s",
 	"idle_session_timeout":                "0", // The pool keeps connections.
 	"tcp_keepalives_idle":                 "3",

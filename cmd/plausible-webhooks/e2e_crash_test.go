@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"net/url"
 	"slices"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -56,7 +55,7 @@ func TestNothingIsLost(t *testing.T) {
 	received := newLedger(t, rand.New(rand.NewPCG(seed, 1)))
 	queue, receivers := newFaultyProxy(t, hostOf(t, database)), newFaultyProxy(t, received.Listener.Addr().String())
 	w := newWorld(t, database, "http://127.0.0.1:9/nobody") // Nothing is evaluated here.
-	w.environ = append(w.environ, "DATABASE_URL="+strings.Replace(database, hostOf(t, database), queue.Addr(), 1)+"&connect_timeout=2",
+	w.environ = append(w.environ, "DATABASE_URL="+through(database, queue)+"&connect_timeout=2",
 		"WEBHOOKS_CA_FILE="+received.caFile, "WEBHOOKS_TIMEOUT=2s", "WEBHOOKS_LOG_LEVEL=warn",
 		// Receivers fail a lot here; each delivery is to arrive in its round.
 		"WEBHOOKS_RETRIES=10", "WEBHOOKS_RETRY_WAIT_MIN=50ms", "WEBHOOKS_RETRY_WAIT_MAX=500ms")
@@ -168,4 +167,14 @@ func hostOf(t *testing.T, text string) string {
 		t.Fatal(err)
 	}
 	return u.Host
+}
+
+// through is a URL that leads through a proxy to the same server.
+func through(address string, proxy *faulty.Proxy) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return address
+	}
+	u.Host = proxy.Addr()
+	return u.String()
 }
