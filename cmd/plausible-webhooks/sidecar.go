@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"plausible-webhooks/cdc"
 	"plausible-webhooks/config/env"
@@ -123,7 +124,9 @@ func (s *sidecar) run(ctx context.Context) error {
 	rooms.Go(func() { s.health.announce(together, s.log) })
 	<-together.Done()
 	s.log.Info("stopping: nothing more is claimed, attempts in flight may finish")
-	rooms.Wait()
+	if !endsWithin(roomsLimit, rooms.Wait) {
+		s.log.Warn("stopping without waiting any longer for connections that do not answer", "waited", roomsLimit)
+	}
 	if ctx.Err() == nil {
 		return context.Cause(together)
 	}
@@ -135,5 +138,30 @@ func (s *sidecar) close() {
 		s.forget()
 	}
 	_ = s.stats.Close() // Only idle connections are left.
-	s.pool.Close()
+	endsWithin(poolLimit, s.pool.Close)
+}
+
+// A container runtime kills what has not ended within 15 s. The rooms need up
+// to 11 s of them, for attempts in flight and their records; a driver that tries
+// to cancel a statement on a connection which a firewall has forgotten takes
+// 15 s more, for nothing.
+const (
+	roomsLimit = 12 * time.Second
+	poolLimit  = time.Second
+)
+
+// endsWithin waits for the end of something, but not for longer. What has not
+// ended goes with the process.
+func endsWithin(limit time.Duration, do func()) bool {
+	ended := make(chan struct{})
+	go func() {
+		do()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+		return true
+	case <-time.After(limit):
+		return false
+	}
 }
