@@ -89,7 +89,7 @@ func oneLeads(t *testing.T, all []*contender, within time.Duration) time.Duratio
 	defer again.Stop()
 	for {
 		for i, c := range all {
-			if now := c.Counters(); now.Leading && now.Ticks > before[i]+1 {
+			if c.Status().Leading && c.Counters().Ticks > before[i]+1 {
 				return time.Since(began)
 			}
 		}

@@ -27,10 +27,6 @@ var sessionLimits = map[string]string{
 	"lock_timeout":                        "10s",
 	"idle_in_transaction_session_timeout": "5s",
 	"idle_session_timeout":                "0", // The pool keeps connections.
-	"tcp_keepalives_idle":                 "3",
-	"tcp_keepalives_interval":             "2",
-	"tcp_keepalives_count":                "2",
-	"tcp_user_timeout":                    "7000",
 }
 
 // lasting is a configuration for the connections of a process that goes on.
