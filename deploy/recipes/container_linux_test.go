@@ -52,7 +52,8 @@ func (c container) command(t *testing.T) *exec.Cmd {
 	return cmd
 }
 
-// needsContainers skips where the machine has none, but not on CI.
+// needsContainers skips where the machine has none, on CI too: it is no package
+// that could be installed.
 func needsContainers(t *testing.T) {
 	t.Helper()
 	reason := ""
@@ -66,11 +67,7 @@ func needsContainers(t *testing.T) {
 			reason = fmt.Sprintf("this machine lets nobody set up a container: %v", err)
 		}
 	}
-	switch {
-	case reason == "":
-	case os.Getenv("CI") != "":
-		t.Fatalf("%s (CI is set)", reason)
-	default:
+	if reason != "" {
 		t.Skip(reason)
 	}
 }
