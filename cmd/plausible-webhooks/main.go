@@ -13,11 +13,9 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// After the first signal the default comes back, so that a second one ends
-	// the process at once.
-	context.AfterFunc(ctx, stop)
-	os.Exit(execute(ctx, os.Args[1:], program{
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	os.Exit(execute(untilSignalled(signals, os.Exit), os.Args[1:], program{
 		stdin:  os.Stdin,
 		stdout: os.Stdout,
 		stderr: os.Stderr,
@@ -26,4 +24,20 @@ func main() {
 		local:  time.Local,
 		person: term.IsTerminal(int(os.Stdin.Fd())),
 	}))
+}
+
+// untilSignalled returns a context that the first signal ends; the second one
+// ends the process at once, with a shell's exit code for it. Both are taken from
+// one channel: giving the default back after the first, as signal.NotifyContext
+// would, loses a second that comes meanwhile.
+func untilSignalled(signals <-chan os.Signal, exit func(code int)) context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		<-signals
+		cancel()
+		if second, ok := (<-signals).(syscall.Signal); ok {
+			exit(128 + int(second))
+		}
+	}()
+	return ctx
 }
