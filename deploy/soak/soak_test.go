@@ -28,6 +28,7 @@ import (
 	"plausible-webhooks/deploy/devstack/stack"
 
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
 )
 
 var (
@@ -79,15 +80,15 @@ func TestSoak(t *testing.T) {
 	t.Logf("%s of weather; repeat with -soak.seed=%d", *soakFor, seed)
 	s := newSoak(t, seed)
 	// The weather has several fronts, and they come at once.
-	ctx, end := context.WithTimeout(t.Context(), *soakFor)
+	weather, end := context.WithTimeout(t.Context(), *soakFor)
 	defer end()
-	var fronts sync.WaitGroup
+	fronts, ctx := errgroup.WithContext(weather)
 	for i, front := range s.fronts() {
 		random := rand.New(rand.NewPCG(seed, uint64(i+1)))
-		fronts.Go(func() { s.rage(ctx, random, front) })
+		fronts.Go(func() error { return s.rage(ctx, random, front) })
 	}
 	early := s.stream(ctx)
-	fronts.Wait()
+	s.must(fronts.Wait())
 	s.clearUp()
 	s.settle(early, s.running[0])
 	t.Logf("storms: %v", s.storms)
@@ -174,7 +175,7 @@ func newSoak(t *testing.T, seed uint64) *soak {
 		"WEBHOOKS_RETRIES=10", "WEBHOOKS_RETRY_WAIT_MIN=50ms", "WEBHOOKS_RETRY_WAIT_MAX=1s", "WEBHOOKS_REDELIVERY=5s,5s,5s,5s,5s",
 	}
 	for i := range s.running {
-		s.start(i)
+		s.must(s.start(i))
 	}
 	for _, p := range s.running {
 		s.ready(p)
@@ -182,6 +183,7 @@ func newSoak(t *testing.T, seed uint64) *soak {
 	return s
 }
 
+// must ends the test, so it is for its own goroutine only.
 func (s *soak) must(err error) {
 	s.t.Helper()
 	if err != nil {
@@ -257,17 +259,26 @@ func (s *soak) connect() *pgx.Conn {
 	return conn
 }
 
-func (s *soak) exec(sql string) {
-	s.t.Helper()
-	conn := s.connect()
-	_, err := conn.Exec(s.t.Context(), sql)
-	s.must(errors.Join(err, conn.Close(s.t.Context())))
+// exec runs texts of statements, each text by itself.
+func (s *soak) exec(texts ...string) (err error) {
+	conn, err := pgx.Connect(s.t.Context(), s.database)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, conn.Close(s.t.Context())) }()
+	for _, sql := range texts {
+		if _, err := conn.Exec(s.t.Context(), sql); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-func (s *soak) start(i int) {
-	s.t.Helper()
+func (s *soak) start(i int) error {
 	p, err := sidecar.Start(s.binary, s.environ, os.Stderr)
-	s.must(err)
+	if err != nil {
+		return err
+	}
 	s.running[i] = p
 	s.t.Cleanup(func() {
 		select {
@@ -278,6 +289,7 @@ func (s *soak) start(i int) {
 			}
 		}
 	})
+	return nil
 }
 
 func (s *soak) ready(p *sidecar.Process) {
@@ -287,9 +299,11 @@ func (s *soak) ready(p *sidecar.Process) {
 	s.must(p.Ready(ctx))
 }
 
-func (s *soak) signal(p *sidecar.Process, signal syscall.Signal) {
-	s.t.Helper()
-	s.must(syscall.Kill(p.PID(), signal))
+func (s *soak) signal(signal syscall.Signal, processes ...*sidecar.Process) (err error) {
+	for _, p := range processes {
+		err = errors.Join(err, syscall.Kill(p.PID(), signal))
+	}
+	return err
 }
 
 // tally is what a path has heard, each delivery once, however often it came.

@@ -5,6 +5,8 @@ package soak
 import (
 	"bufio"
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"math/rand/v2"
@@ -20,148 +22,154 @@ import (
 	"plausible-webhooks/deploy/devstack/sidecar"
 )
 
-// fronts are what may happen, by where it does: of each one thing at a time,
-// until it is over, but for what lasts as connections do. The second sidecar is
-// the one that is killed, so that the first can be looked at for what grows.
-func (s *soak) fronts() []map[string]func(*rand.Rand) {
-	lasting := func(atLeast, more time.Duration) { s.last(atLeast + rand.N(more)) }
-	cloud := func(code int, text string) func(*rand.Rand) {
-		return func(*rand.Rand) {
-			answer := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if code == 0 {
-					_, _ = io.WriteString(w, text)
-					return
-				}
-				w.Header().Set("X-ClickHouse-Exception-Code", strconv.Itoa(code))
-				w.WriteHeader(http.StatusInternalServerError)
-				_, _ = io.WriteString(w, "Code: "+strconv.Itoa(code)+". DB::Exception: "+text)
-			})
-			s.clouded.Store(&answer)
-			lasting(time.Second, 4*time.Second)
-			s.clouded.Store(nil)
-		}
-	}
-	disk := "create trigger disk_full before insert or update on plausible_webhooks.%s for each statement execute function public.disk_full();"
-	return []map[string]func(*rand.Rand){{
-		"kill": func(random *rand.Rand) {
-			s.signal(s.running[1], syscall.SIGKILL)
+// storm is one thing that happens, until it is over, but for what lasts as
+// connections do. Its error is one of the test's own tools.
+type storm func(random *rand.Rand) error
+
+// fronts are what may happen, by where it does: of each one thing at a time. The
+// second sidecar is the one that is killed, so that the first can be looked at
+// for what grows.
+func (s *soak) fronts() []map[string]storm {
+	return []map[string]storm{{
+		"kill": func(random *rand.Rand) error {
+			if err := s.signal(syscall.SIGKILL, s.running[1]); err != nil {
+				return err
+			}
 			<-s.running[1].Exited()
-			s.start(1)
+			return s.start(1)
 		},
-		"stop": func(random *rand.Rand) {
-			s.must(s.running[1].Stop())
-			s.start(1)
+		"stop": func(random *rand.Rand) error {
+			return errors.Join(s.running[1].Stop(), s.start(1))
 		},
-		"pause": func(random *rand.Rand) {
-			s.signal(s.running[1], syscall.SIGSTOP)
-			lasting(8*time.Second, 4*time.Second) // Longer than the lead lasts.
-			s.signal(s.running[1], syscall.SIGCONT)
+		"pause": func(random *rand.Rand) error { // Longer than the lead lasts.
+			return s.pause(random, 8*time.Second, 4*time.Second, s.running[1])
 		},
-		"pause all": func(random *rand.Rand) {
-			for _, p := range s.running {
-				s.signal(p, syscall.SIGSTOP)
-			}
-			lasting(22*time.Second, 3*time.Second) // Longer than claims last.
-			for _, p := range s.running {
-				s.signal(p, syscall.SIGCONT)
-			}
+		"pause all": func(random *rand.Rand) error { // Longer than claims last.
+			return s.pause(random, 22*time.Second, 3*time.Second, s.running[:]...)
 		},
 	}, {
-		"postgres restarts": func(random *rand.Rand) { s.must(s.postgres.Restart(s.t.Context())) },
-		"postgres crashes": func(random *rand.Rand) {
-			s.must(s.postgres.Kill())
-			lasting(time.Second, 3*time.Second)
-			s.must(s.postgres.Restart(s.t.Context()))
+		"postgres restarts": func(*rand.Rand) error { return s.postgres.Restart(s.t.Context()) },
+		"postgres crashes": func(random *rand.Rand) error {
+			return errors.Join(s.postgres.Kill(), s.last(random, time.Second, 3*time.Second), s.postgres.Restart(s.t.Context()))
 		},
-		"postgres drops packets": func(random *rand.Rand) {
+		"postgres drops packets": func(random *rand.Rand) error {
 			s.toPostgres.Freeze()
-			lasting(3*time.Second, 6*time.Second)
-			s.toPostgres.Thaw()
+			defer s.toPostgres.Thaw()
+			return s.last(random, 3*time.Second, 6*time.Second)
 		},
-		"postgres refuses": func(random *rand.Rand) {
-			s.toPostgres.Refuse()
-			s.toPostgres.Cut()
-			lasting(time.Second, 3*time.Second)
-			s.must(s.toPostgres.Accept())
-		},
-		"postgres connections forgotten": func(random *rand.Rand) { s.toPostgres.Strand() },
-		"postgres connections cut":       func(random *rand.Rand) { s.toPostgres.Cut() },
-		"postgres flaky": func(random *rand.Rand) {
+		"postgres refuses":               func(random *rand.Rand) error { return s.refuse(random, s.toPostgres, 3*time.Second) },
+		"postgres connections forgotten": func(*rand.Rand) error { s.toPostgres.Strand(); return nil },
+		"postgres connections cut":       func(*rand.Rand) error { s.toPostgres.Cut(); return nil },
+		"postgres flaky": func(random *rand.Rand) error {
 			s.toPostgres.Befall(flaky(random, 100_000))
-			lasting(2*time.Second, 4*time.Second)
-			s.toPostgres.Befall(nil)
+			defer s.toPostgres.Befall(nil)
+			return s.last(random, 2*time.Second, 4*time.Second)
 		},
-		"disk full": func(random *rand.Rand) {
-			s.exec(`create function public.disk_full() returns trigger language plpgsql as
-				$$ begin raise exception 'could not extend file: No space left on device' using errcode = '53100'; end $$;` +
-				strings.ReplaceAll(disk, "%s", "trigger_states") + strings.ReplaceAll(disk, "%s", "evaluation_progress") +
-				strings.ReplaceAll(disk, "%s", "webhook_deliveries") + strings.ReplaceAll(disk, "%s", "webhook_delivery_attempts"))
-			lasting(2*time.Second, 4*time.Second)
-			s.exec("drop function public.disk_full() cascade")
+		"disk full": func(random *rand.Rand) error {
+			return errors.Join(s.exec(diskFull()), s.last(random, 2*time.Second, 4*time.Second), s.exec("drop function public.disk_full() cascade"))
 		},
-		"a restore": func(random *rand.Rand) {
-			s.exec(`begin; create temporary table kept as select * from sites; create temporary table kept_goals as select * from goals;
+		"a restore": func(*rand.Rand) error {
+			return s.exec(`begin; create temporary table kept as select * from sites; create temporary table kept_goals as select * from goals;
 				truncate sites cascade; insert into sites overriding system value select * from kept; insert into goals overriding system value select * from kept_goals; commit`)
 		},
-		"plausible migrates": func(random *rand.Rand) {
-			s.exec(`set lock_timeout = '1s'; alter table goals drop column custom_props`)
-			s.exec(`set lock_timeout = '1s'; alter table goals add column custom_props jsonb not null default '{}'`)
-			s.exec(`begin; set local lock_timeout = '1s'; lock table sites, goals, spike_notifications in access exclusive mode; commit`)
+		"plausible migrates": func(*rand.Rand) error { // And would fail where a lock of ours kept it waiting.
+			return s.exec(`set lock_timeout = '1s'; alter table goals drop column custom_props`,
+				`set lock_timeout = '1s'; alter table goals add column custom_props jsonb not null default '{}'`,
+				`begin; set local lock_timeout = '1s'; lock table sites, goals, spike_notifications in access exclusive mode; commit`)
 		},
 	}, {
-		"clickhouse crashes": func(random *rand.Rand) {
+		"clickhouse crashes": func(random *rand.Rand) error {
 			s.writing.Lock()
 			defer s.writing.Unlock()
-			s.must(s.clickhouse.Kill())
-			lasting(time.Second, 3*time.Second)
-			s.must(s.clickhouse.Restart(s.t.Context()))
+			return errors.Join(s.clickhouse.Kill(), s.last(random, time.Second, 3*time.Second), s.clickhouse.Restart(s.t.Context()))
 		},
-		"clickhouse overloaded":    cloud(202, "Too many simultaneous queries"),
-		"clickhouse out of memory": cloud(241, "Memory limit exceeded"),
-		"clickhouse garbage":       cloud(0, "\xff\x00garbage"),
+		"clickhouse overloaded":    s.cloud(202, "Too many simultaneous queries"),
+		"clickhouse out of memory": s.cloud(241, "Memory limit exceeded"),
+		"clickhouse garbage":       s.cloud(0, "\xff\x00garbage"),
 	}, {
-		"receivers fail": func(random *rand.Rand) {
+		"receivers fail": func(*rand.Rand) error {
 			for site := range sites {
 				s.hooks.Behave("/hook/"+strconv.Itoa(site+1), receiver.Must("fail:2:503"))
 			}
+			return nil
 		},
-		"receivers flaky": func(random *rand.Rand) {
+		"receivers flaky": func(random *rand.Rand) error {
 			s.toHooks.Befall(flaky(random, 20_000))
-			lasting(2*time.Second, 4*time.Second)
-			s.toHooks.Befall(nil)
+			defer s.toHooks.Befall(nil)
+			return s.last(random, 2*time.Second, 4*time.Second)
 		},
-		"receivers away": func(random *rand.Rand) {
-			s.toHooks.Refuse()
-			s.toHooks.Cut()
-			lasting(time.Second, 2*time.Second)
-			s.must(s.toHooks.Accept())
-		},
+		"receivers away": func(random *rand.Rand) error { return s.refuse(random, s.toHooks, 2*time.Second) },
 	}}
 }
 
+// cloud stands before ClickHouse and answers in its stead.
+func (s *soak) cloud(code int, text string) storm {
+	return func(random *rand.Rand) error {
+		answer := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if code == 0 {
+				_, _ = io.WriteString(w, text)
+				return
+			}
+			w.Header().Set("X-ClickHouse-Exception-Code", strconv.Itoa(code))
+			w.WriteHeader(http.StatusInternalServerError)
+			_, _ = io.WriteString(w, "Code: "+strconv.Itoa(code)+". DB::Exception: "+text)
+		})
+		s.clouded.Store(&answer)
+		defer s.clouded.Store(nil)
+		return s.last(random, time.Second, 4*time.Second)
+	}
+}
+
+// pause stops processes for a while without their noticing.
+func (s *soak) pause(random *rand.Rand, atLeast, more time.Duration, processes ...*sidecar.Process) error {
+	return errors.Join(s.signal(syscall.SIGSTOP, processes...), s.last(random, atLeast, more), s.signal(syscall.SIGCONT, processes...))
+}
+
+// refuse takes connections away, and new ones too for a while.
+func (s *soak) refuse(random *rand.Rand, proxy *faulty.Proxy, more time.Duration) error {
+	proxy.Refuse()
+	proxy.Cut()
+	return errors.Join(s.last(random, time.Second, more), proxy.Accept())
+}
+
+// diskFull makes every write of ours fail with PostgreSQL's own code.
+func diskFull() string {
+	sql := `create function public.disk_full() returns trigger language plpgsql as
+		$$ begin raise exception 'could not extend file: No space left on device' using errcode = '53100'; end $$;`
+	for _, table := range []string{"trigger_states", "evaluation_progress", "webhook_deliveries", "webhook_delivery_attempts"} {
+		sql += "create trigger disk_full before insert or update on plausible_webhooks." + table + " for each statement execute function public.disk_full();"
+	}
+	return sql
+}
+
 // rage lets one thing of a front happen after the other until ctx ends.
-func (s *soak) rage(ctx context.Context, random *rand.Rand, front map[string]func(*rand.Rand)) {
+func (s *soak) rage(ctx context.Context, random *rand.Rand, front map[string]storm) error {
 	names := slices.Sorted(maps.Keys(front))
 	for {
 		select {
-		case <-time.After(time.Second + rand.N(9*time.Second)):
+		case <-time.After(time.Second + time.Duration(random.Int64N(int64(9*time.Second)))):
 		case <-ctx.Done():
-			return
+			return nil
 		}
 		name := names[random.IntN(len(names))]
 		s.telling.Lock()
 		s.storms[name]++
 		s.telling.Unlock()
 		s.t.Logf("%s %s", time.Now().Format(time.TimeOnly), name)
-		front[name](random)
+		if err := front[name](random); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
 	}
 }
 
-// last lets a storm last. It is what is tested, not a wait for something.
-func (s *soak) last(d time.Duration) {
+// last lets a storm last, for so long at least and up to so much more. It is
+// what is tested, not a wait for something.
+func (s *soak) last(random *rand.Rand, atLeast, more time.Duration) error {
 	select {
-	case <-time.After(d):
+	case <-time.After(atLeast + time.Duration(random.Int64N(int64(more)))):
+		return nil
 	case <-s.t.Context().Done():
+		return s.t.Context().Err()
 	}
 }
 
