@@ -15,11 +15,13 @@ import (
 )
 
 func TestStopInAWaitGivesTheRowBack(t *testing.T) {
+	t.Parallel() // It waits most of the time.
+	const wait = 4 * time.Second
 	b := newBed(t)
-	b.receiver.Behave("/hook", receiver.Must("fail:2"))
+	b.receiver.Behave("/hook", receiver.Must("fail:1"))
 	id := b.enqueue(b.webhook(b.receiver.URL("/hook"), whsec), "{}")
 	o := b.options()
-	o.RetryWaitMin, o.RetryWaitMax = time.Second, time.Second
+	o.RetryWaitMin, o.RetryWaitMax = wait, wait
 	first := b.start(o)
 	b.requests("/hook", 1)
 	b.until("the first attempt to be recorded", func() bool { return b.show(id).LastStatusCode != nil })
@@ -27,7 +29,7 @@ func TestStopInAWaitGivesTheRowBack(t *testing.T) {
 	if err := first.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	if took := time.Since(began); took > 900*time.Millisecond {
+	if took := time.Since(began); took > wait*3/4 {
 		t.Errorf("stopping took %s, want the wait cut short", took)
 	}
 	d := b.show(id)
@@ -36,12 +38,12 @@ func TestStopInAWaitGivesTheRowBack(t *testing.T) {
 	}
 	b.start(o)
 	d = b.untilStatus(id, sender.StatusDelivered)
-	if diff := cmp.Diff([]string{"1 500 answered 500 Internal Server Error", "2 500 answered 500 Internal Server Error", "3 200"}, texts(d.AttemptLog)); diff != "" {
+	if diff := cmp.Diff([]string{"1 500 answered 500 Internal Server Error", "2 200"}, texts(d.AttemptLog)); diff != "" {
 		t.Error(diff)
 	}
-	requests := b.requests("/hook", 3)
-	if wait := requests[1].At.Sub(requests[0].At); wait < time.Second {
-		t.Errorf("the restart cut the wait to %s, want a second", wait)
+	requests := b.requests("/hook", 2)
+	if waited := requests[1].At.Sub(requests[0].At); waited < wait {
+		t.Errorf("the restart cut the wait to %s, want %s", waited, wait)
 	}
 }
 
@@ -163,7 +165,7 @@ func TestTwoSenders(t *testing.T) {
 // A webhook that hangs with a backlog does not delay another.
 func TestSlowWebhookDelaysNoOther(t *testing.T) {
 	b := newBed(t)
-	b.receiver.Behave("/slow", receiver.Must("slow:2s"))
+	b.receiver.Behave("/slow", receiver.Must("slow:4s"))
 	slow := b.webhook(b.receiver.URL("/slow"), whsec)
 	b.enqueueMany(slow, 400)
 	good := b.webhook(b.receiver.URL("/good"), whsec)
@@ -173,7 +175,7 @@ func TestSlowWebhookDelaysNoOther(t *testing.T) {
 	id := b.enqueue(good, "{}")
 	s.Wake()
 	b.untilStatus(id, sender.StatusDelivered)
-	if took := time.Since(began); took > time.Second {
+	if took := time.Since(began); took > 3*time.Second { // Less than one slow answer.
 		t.Errorf("the good webhook waited %s", took)
 	}
 	if n := len(b.receiver.Requests("/slow")); n > 4 {
