@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -10,9 +11,11 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"plausible-webhooks/config/settings/gate"
 	"plausible-webhooks/config/settings/server"
 
 	"github.com/hashicorp/go-hclog"
+	"github.com/jackc/pgx/v5"
 )
 
 // However many people ask while Plausible is away, the log says so once, and
@@ -74,5 +77,41 @@ func TestPlausibleAwayIsToldOnceAndAnswersAreCounted(t *testing.T) {
 	}
 	if !slices.Equal(told[len(told)-len(want):], want) {
 		t.Errorf("told %q, want %q", told, want)
+	}
+}
+
+// absent is a PostgreSQL that is away at times.
+type absent struct {
+	gate.Database
+	away atomic.Bool
+}
+
+func (a *absent) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	if a.away.Load() {
+		closed, cancel := context.WithCancel(ctx)
+		cancel()
+		return a.Database.QueryRow(closed, sql, args...)
+	}
+	return a.Database.QueryRow(ctx, sql, args...)
+}
+
+func TestPostgresAwayIsToldOnce(t *testing.T) {
+	db := &absent{}
+	w := newWorld(t, func(w *world) {
+		db.Database = w.db
+		w.database = db
+	})
+	b := w.ownerBrowser()
+	for range 2 {
+		db.away.Store(true)
+		for range 3 {
+			b.get(page)
+		}
+		db.away.Store(false)
+		b.get(page)
+		b.get(page)
+	}
+	if begun, over := strings.Count(w.log.String(), "[ERROR]"), strings.Count(w.log.String(), "served again: PostgreSQL answers"); begun != 2 || over != 2 {
+		t.Errorf("%d beginnings and %d ends, want 2 of each:\n%s", begun, over, w.log)
 	}
 }
