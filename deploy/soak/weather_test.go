@@ -200,6 +200,13 @@ func (s *soak) clearUp() {
 	}
 }
 
+// usage is what must not grow.
+type usage struct{ resident, goroutines int64 }
+
+func (u usage) String() string {
+	return fmt.Sprintf("%d MiB in %d goroutines", u.resident>>20, u.goroutines)
+}
+
 // usage reads what the process tells of itself.
 func (s *soak) usage(p *sidecar.Process) (u usage) {
 	s.t.Helper()
