@@ -25,9 +25,9 @@ ClickHouse held to Plausible CE's settings, the built program in real time for %
 	line("queries in a tick, p50 / most", fmt.Sprintf("%d / %d", quantile(queries, 0.5), quantile(queries, 1)), "")
 	line("rows read in a tick, p50 / most", grouped(int(quantile(reads, 0.5)))+" / "+grouped(int(quantile(reads, 1))), "")
 	line("processor time of the sidecar, of one core", ofCore(s.sidecar), "promised < "+ofCore(smallCPUPromised))
-	line("of ClickHouse with the sidecar", ofCore(s.engineWith), "")
-	line("of ClickHouse without it, fed alike", ofCore(s.engineWithout), "")
-	line("so ticks cost ClickHouse", ofCore(s.engineWith-s.engineWithout), "promised < "+ofCore(smallCPUPromised))
+	line("of ClickHouse with the sidecar", ofCore(s.clickhouse.with), "")
+	line("of ClickHouse without it, fed alike", ofCore(s.clickhouse.without), "")
+	line("so ticks cost ClickHouse", ofCore(s.clickhouse.cost()), "promised < "+ofCore(smallCPUPromised))
 	line("resident memory, at the end / at most", mebibytes(s.memory.Now)+" / "+mebibytes(s.memory.Peak), "")
 	if o.queries {
 		s.costs.print(fmt.Sprintf("%d sites", smallSites), len(s.ticks))

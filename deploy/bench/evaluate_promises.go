@@ -28,7 +28,7 @@ func (s *small) broken() (sentences []error) {
 	for _, c := range []struct {
 		what  string
 		share float64
-	}{{"the sidecar used", s.sidecar}, {"its ticks cost ClickHouse", s.engineWith - s.engineWithout}} {
+	}{{"the sidecar used", s.sidecar}, {"its ticks cost ClickHouse", s.clickhouse.cost()}} {
 		if c.share >= smallCPUPromised {
 			sentences = append(sentences, fmt.Errorf("%d sites: %s %s, promised is less than %s", smallSites, c.what, ofCore(c.share), ofCore(smallCPUPromised)))
 		}

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -149,19 +148,8 @@ func (b *pageBed) startProgram(ctx context.Context, database, events string) err
 	if err != nil {
 		return err
 	}
-	log, err := os.Create(filepath.Join(b.dir, "page.log"))
-	if err != nil {
-		return fmt.Errorf("open the sidecar's log: %w", err)
-	}
-	defer func() { _ = log.Close() }() // The process has its own.
-	if b.process, err = sidecar.Start(binary, append(os.Environ(),
-		"DATABASE_URL="+database, "CLICKHOUSE_DATABASE_URL="+events, "BASE_URL="+b.web.URL(), "WEBHOOKS_PLAUSIBLE_URL="+b.web.URL(), "SECRET_KEY_BASE="+benchKeyBase,
-	), log); err != nil {
-		return err
-	}
-	ready, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	return b.process.Ready(ready)
+	b.process, err = startReady(ctx, binary, environment(database, events, "BASE_URL="+b.web.URL(), "WEBHOOKS_PLAUSIBLE_URL="+b.web.URL()), filepath.Join(b.dir, "page.log"))
+	return err
 }
 
 // printPages shows the pages, the slowest first.

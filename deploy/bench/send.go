@@ -89,12 +89,7 @@ func benchSend(ctx context.Context, args []string) (err error) {
 			return errors.Join(fmt.Errorf("%s: %w", part.name, err), errors.Join(broken...))
 		}
 		fmt.Printf("\n%s; took %s\n\n", part.what, spell(time.Since(began)))
-		for _, p := range promises {
-			p.print()
-			if p.broken {
-				broken = append(broken, fmt.Errorf("%s: %s is %s, promised is %s", part.name, p.what, p.value, p.wanted))
-			}
-		}
+		broken = append(broken, printed(part.name, promises)...)
 	}
 	fmt.Println()
 	return errors.Join(broken...)
@@ -117,6 +112,18 @@ func (p promise) print() {
 		verdict = "kept"
 	}
 	fmt.Println(strings.TrimRight(fmt.Sprintf("  %-58s %22s   %-14s %s", p.what, p.value, p.wanted, verdict), " "))
+}
+
+// printed prints a part's figures, and has a sentence for each promise that was
+// not kept.
+func printed(part string, list []promise) (broken []error) {
+	for _, p := range list {
+		p.print()
+		if p.broken {
+			broken = append(broken, fmt.Errorf("%s: %s is %s, promised is %s", part, p.what, p.value, p.wanted))
+		}
+	}
+	return broken
 }
 
 // tell shows progress, apart from the figures.

@@ -87,17 +87,7 @@ func (b *sendBed) startSidecar(ctx context.Context, database, events, caFile str
 	if err := b.build(ctx); err != nil {
 		return nil, err
 	}
-	log, err := os.Create(filepath.Join(b.dir, b.part+".log"))
-	if err != nil {
-		return nil, fmt.Errorf("open the sidecar's log: %w", err)
-	}
-	defer func() { _ = log.Close() }() // The process has its own.
-	return sidecar.Start(b.binary, append(os.Environ(),
-		"DATABASE_URL="+database, "CLICKHOUSE_DATABASE_URL="+events, "BASE_URL=https://plausible.example.com",
-		"WEBHOOKS_PLAUSIBLE_URL=http://127.0.0.1:9", // Nobody there; nothing here needs the page.
-		"SECRET_KEY_BASE="+benchKeyBase,
-		"WEBHOOKS_CA_FILE="+caFile, "WEBHOOKS_ALLOWED_TARGETS=127.0.0.0/8",
-	), log)
+	return startLogged(b.binary, environment(database, events, onLoopback(caFile)...), filepath.Join(b.dir, b.part+".log"))
 }
 
 // world is a database of its own for one measurement: with the connections of
