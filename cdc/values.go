@@ -55,7 +55,18 @@ func parseTime(text []byte) (time.Time, error) {
 	case "infinity":
 		return latest, nil
 	}
-	layout := "2006-01-02 15:04:05"
+	if t, ok := plainTime(text); ok {
+		return t, nil
+	}
+	return anyTime(text)
+}
+
+// timeLayout is all but the fraction and the zone.
+const timeLayout = "2006-01-02 15:04:05"
+
+// anyTime reads whatever is a time.
+func anyTime(text []byte) (time.Time, error) {
+	layout := timeLayout
 	if len(text) > len(layout) && bytes.ContainsAny(text[len(layout):], "+-") {
 		layout += "Z07"
 	}
@@ -63,6 +74,45 @@ func parseTime(text []byte) (time.Time, error) {
 		return t.UTC(), nil // Without a fabricated location, so that equal times are ==.
 	}
 	return time.Time{}, fmt.Errorf("%.40q is no time in ISO format", text)
+}
+
+// plainTime reads what nearly every time looks like, four times as fast: a large
+// installation has a million of them to read before it is ready. It leaves all
+// else to anyTime, also what is no time.
+func plainTime(text []byte) (t time.Time, ok bool) {
+	if len(text) < len(timeLayout) {
+		return t, false
+	}
+	number := func(from, digits int) (n int) {
+		for _, c := range text[from : from+digits] {
+			if c < '0' || c > '9' {
+				ok = false
+			}
+			n = 10*n + int(c-'0')
+		}
+		return n
+	}
+	ok = text[4] == '-' && text[7] == '-' && text[10] == ' ' && text[13] == ':' && text[16] == ':'
+	year, month, day := number(0, 4), number(5, 2), number(8, 2)
+	hour, minute, second := number(11, 2), number(14, 2), number(17, 2)
+	rest := bytes.TrimSuffix(text[len(timeLayout):], []byte("+00"))
+	nanosecond := 0
+	if len(rest) > 0 {
+		digits := len(rest) - 1
+		if rest[0] != '.' || digits < 1 || digits > 6 {
+			return t, false
+		}
+		nanosecond = number(len(timeLayout)+1, digits)
+		for range 9 - digits {
+			nanosecond *= 10
+		}
+	}
+	if !ok || hour > 23 || minute > 59 || second > 59 {
+		return t, false
+	}
+	t = time.Date(year, time.Month(month), day, hour, minute, second, nanosecond, time.UTC)
+	// A day that the month does not have has become one of another month.
+	return t, t.Day() == day && int(t.Month()) == month
 }
 
 // parseProps reads goals.custom_props. Plausible writes strings only; another

@@ -1,10 +1,12 @@
 package cdc
 
 import (
+	"bytes"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 )
 
 func TestTimesInPostgresTextFormat(t *testing.T) {
@@ -24,6 +26,52 @@ func TestTimesInPostgresTextFormat(t *testing.T) {
 	for _, text := range []string{"yesterday", "2026-11-23T19:10:05Z", "23.11.2026 19:10:05"} {
 		if got, err := parseTime([]byte(text)); err == nil {
 			t.Errorf("parseTime(%q) = %v, want an error", text, got)
+		}
+	}
+}
+
+// The fast way must never read a time otherwise than the careful one.
+func TestPlainTimesAreReadAsAnyTimeIs(t *testing.T) {
+	for _, text := range []string{
+		"2026-11-23 19:10:05", "2026-11-23 19:10:05+00", "2026-11-23 19:10:05.1", "2026-11-23 19:10:05.123456+00",
+		"2024-02-29 00:00:00", "0001-01-01 00:00:00", "9999-12-31 23:59:59.999999+00",
+	} {
+		want, err := anyTime([]byte(text))
+		if got, ok := plainTime([]byte(text)); err != nil || !ok || got != want {
+			t.Errorf("plainTime(%q) = %v, %t; want %v, %v", text, got, ok, want, err)
+		}
+	}
+	for _, text := range []string{
+		"", "2026-11-23", "2026-11-23 19:10:0x", "2026-11-23 19:10:05.", "2026-11-23 19:10:05.12345678", "2026-11-23 19:10:05+02", "2026-11-23 19:10:05+05:30",
+		"2026-02-30 00:00:00", "2026-13-01 00:00:00", "2026-00-01 00:00:00", "2026-01-00 00:00:00", "2026-11-23 24:00:00", "2026-11-23 19:60:05", "2026-11-23 19:10:60",
+		"10026-11-23 19:10:05", "0044-03-15 00:00:00 BC", "2026/11/23 19:10:05", "2026-11-23T19:10:05", "2026-11-23 19:10:05.+00", "2026-11-23 19:10:05,5",
+	} {
+		if got, ok := plainTime([]byte(text)); ok {
+			t.Errorf("plainTime(%q) = %v; want it left to anyTime", text, got)
+		}
+	}
+	seeds := []byte("2026-11-23 19:10:05.123456+00")
+	rapid.Check(t, func(t *rapid.T) {
+		text := bytes.Clone(seeds[:rapid.IntRange(0, len(seeds)).Draw(t, "length")])
+		for range rapid.IntRange(0, 3).Draw(t, "changes") {
+			if len(text) > 0 {
+				at := rapid.IntRange(0, len(text)-1).Draw(t, "at")
+				text[at] = rapid.SampledFrom([]byte("0123456789.:-+ ")).Draw(t, "to")
+			}
+		}
+		if got, ok := plainTime(text); ok {
+			if want, err := anyTime(text); err != nil || got != want {
+				t.Errorf("plainTime(%q) = %v; want %v, %v", text, got, want, err)
+			}
+		}
+	})
+}
+
+func BenchmarkParseTime(b *testing.B) {
+	text := []byte("2026-11-23 19:10:05.123456+00")
+	for b.Loop() {
+		if _, err := parseTime(text); err != nil {
+			b.Fatal(err)
 		}
 	}
 }
