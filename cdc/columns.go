@@ -92,9 +92,11 @@ type tuple struct {
 	unchanged []bool // Set where a large value was left out because it did not change; may be nil.
 }
 
-// decode fills a row from its text. The row comes as it is known, or as the
-// zero row: values that the stream left out stay in it. Reads have it filled
-// again and again, for it is on the heap.
+// decode fills a row from its text. A row that is known comes as it is known:
+// values that the stream left out stay in it. Of any other every column is
+// filled, whatever was in it, so that reads decode one row after the other into
+// the same one: it is on the heap, and a text that is the same again takes no
+// new memory.
 func (t *table[R]) decode(located []int, from tuple, row *R, known bool) error {
 	for i, c := range t.columns {
 		value := c.absent

@@ -3,6 +3,7 @@ package cdc
 import (
 	"fmt"
 	"iter"
+	"slices"
 
 	"plausible-webhooks/config"
 )
@@ -17,7 +18,7 @@ type reading[R any, V version[R, V]] struct {
 	known R
 	more  bool // There is a known row that the read has not reached.
 
-	row   R // The last row read.
+	row   R // The last row read, into which the next one is decoded.
 	begun bool
 	found changing[R, V]
 }
@@ -34,7 +35,6 @@ func (r *rows[R, V]) beginRead() {
 func (r *rows[R, V]) load(from tuple) error {
 	now := r.reading
 	last := r.table.id(now.row)
-	now.row = *new(R)
 	if err := r.table.decode(r.located, from, &now.row, false); err != nil {
 		return err
 	}
@@ -97,6 +97,11 @@ type changing[R any, V version[R, V]] struct {
 }
 
 func (c *changing[R, V]) change(to config.Change[R]) {
+	if n := len(c.changes); n == cap(c.changes) && n >= fewestChanges {
+		// There are many: all the room that can be needed, instead of half of
+		// it, and then the other half, for the garbage collector to clear away.
+		c.changes = slices.Grow(c.changes, mostChanges-n)
+	}
 	c.changes = append(c.changes, to)
 	if len(c.changes) >= min(max(c.applied/4, fewestChanges), mostChanges) {
 		c.apply()

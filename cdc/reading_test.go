@@ -128,3 +128,62 @@ func TestSitesInOneOrder(t *testing.T) {
 		t.Errorf("%d sites are shown, want 2", n)
 	}
 }
+
+// A read decodes each row into the one before it, of which nothing may be left.
+func TestDecodingLeavesNothingOfTheRowBefore(t *testing.T) {
+	const at = "2026-11-23 19:10:05"
+	leavesNothing(t, sitesTable, "7", "a.example", "Europe/Tallinn", at, "3", "t")
+	leavesNothing(t, goalsTable, "7", "3", "Signup", "/thanks", "Thanks", "50", `{"plan": "pro"}`, at, at)
+	leavesNothing(t, notificationsTable, "7", "3", "10", "drop")
+	leavesNothing(t, webhooksTable, "7", "3", "Chat", "slack", "t", "gone", "environment", at, at)
+	leavesNothing(t, triggersTable, "7", "3", "traffic.spike", "5", "10", "300", "60", "t", "t", "t", at, at)
+}
+
+func leavesNothing[R any](t *testing.T, of *table[R], texts ...string) {
+	t.Helper()
+	if len(texts) != len(of.columns) {
+		t.Fatalf("%s has %d columns, got %d texts", of.qualified(), len(of.columns), len(texts))
+	}
+	full, empty := tuple{}, tuple{values: make([][]byte, len(texts))}
+	everywhere, nowhere := make([]int, len(texts)), make([]int, len(texts))
+	for i, text := range texts {
+		full.values = append(full.values, []byte(text))
+		everywhere[i], nowhere[i] = i, -1
+	}
+	empty.values[0], nowhere[0] = []byte("8"), 0
+	for what, located := range map[string][]int{"null": everywhere, "absent": nowhere} {
+		var used, fresh R
+		for _, step := range []struct {
+			located []int
+			from    tuple
+			row     *R
+		}{{everywhere, full, &used}, {located, empty, &used}, {located, empty, &fresh}} {
+			if err := of.decode(step.located, step.from, step.row, false); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !of.equal(used, fresh) {
+			t.Errorf("%s, the others %s: got %+v, want %+v", of.qualified(), what, used, fresh)
+		}
+	}
+}
+
+// Rows of one table repeat few texts, and a large installation has hundreds of
+// thousands of rows to read before it is ready.
+func TestTextsThatRepeatTakeNoMemory(t *testing.T) {
+	of := triggersTable
+	var from tuple
+	var located []int
+	for i, text := range []string{"7", "3", "traffic.spike", "5", "10", "300", "", "t", "f", "t", "2026-11-23 19:10:05.123456+00", "2026-11-23 19:10:05"} {
+		from.values, located = append(from.values, []byte(text)), append(located, i)
+	}
+	from.values[6] = nil
+	var row config.Trigger
+	if allocations := testing.AllocsPerRun(100, func() {
+		if err := of.decode(located, from, &row, false); err != nil {
+			t.Error(err)
+		}
+	}); allocations > 0 {
+		t.Errorf("a row like the one before it takes %v allocations, want none", allocations)
+	}
+}

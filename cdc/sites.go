@@ -67,12 +67,21 @@ func (v sites) ChangedSince(before sites) iter.Seq[site] {
 	}
 }
 
-// With puts each row into its table and takes it out of the other one.
+// With puts each row into its table and takes it out of the other one. Where
+// there are no pseudo-sites, as before Plausible had them, and none come, their
+// table needs no look.
 func (v sites) With(changes []config.Change[site]) sites {
-	shown, pseudo := make([]config.Change[config.Site], len(changes)), make([]config.Change[config.Site], len(changes))
+	shown, pseudo := make([]config.Change[config.Site], len(changes)), false
 	for i, c := range changes {
 		shown[i] = config.Change[config.Site]{ID: c.ID, Row: c.Row.Site, Gone: c.Gone || c.Row.consolidated}
-		pseudo[i] = config.Change[config.Site]{ID: c.ID, Row: c.Row.Site, Gone: c.Gone || !c.Row.consolidated}
+		pseudo = pseudo || c.Row.consolidated && !c.Gone
 	}
-	return sites{shown: v.shown.With(shown), pseudo: v.pseudo.With(pseudo)}
+	next := sites{shown: v.shown.With(shown), pseudo: v.pseudo}
+	if pseudo || v.pseudo.Len() > 0 {
+		for i, c := range changes { // What With was given is ours again.
+			shown[i].Row, shown[i].Gone = c.Row.Site, c.Gone || !c.Row.consolidated
+		}
+		next.pseudo = v.pseudo.With(shown)
+	}
+	return next
 }

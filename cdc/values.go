@@ -153,7 +153,12 @@ func setSmall[R any](field func(*R) *int) func(*R, []byte) error {
 }
 
 func setText[T ~string, R any](field func(*R) *T) func(*R, []byte) error {
-	return setter(field, func(text []byte) (T, error) { return T(text), nil })
+	return func(row *R, text []byte) error {
+		if into := field(row); string(*into) != string(text) {
+			*into = T(text)
+		}
+		return nil
+	}
 }
 
 func setBool[R any](field func(*R) *bool) func(*R, []byte) error { return setter(field, parseBool) }

@@ -75,6 +75,9 @@ func (t *Table[R]) With(changes []Change[R]) *Table[R] {
 	var moved []Change[link]
 	rows := t.rows.with(changes, func(before, after *R) {
 		if t.owners != nil {
+			if moved == nil { // At once: few changes of rows move them, or nearly all do.
+				moved = make([]Change[link], 0, len(changes))
+			}
 			moved = appendMove(moved, t.rows.layout, before, after)
 		}
 	})
