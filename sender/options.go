@@ -50,6 +50,12 @@ type Options struct {
 	// rows whose time has come, and where the database's notices do not arrive.
 	PollInterval time.Duration
 
+	// ChoresAfter is how long after the start of Run that is first done which
+	// needs no haste and looks at every webhook: cancelling what will not be
+	// sent, encrypting plain secrets, looking for webhooks that fail, deleting
+	// old deliveries. Zero, also by default: at once.
+	ChoresAfter time.Duration
+
 	Random io.Reader        // For new secrets; nil: crypto/rand.
 	Now    func() time.Time // For the webhook-timestamp, Retry-After and what is old; nil: time.Now.
 }

@@ -156,12 +156,14 @@ func (s *Sender) Run(ctx context.Context) error {
 	background.Go(func() {
 		s.again(hard, finished, &chore{name: "renewing claims", every: s.lease / renewalsPerLease}, s.renew)
 	})
-	background.Go(func() { s.again(stop, finished, &chore{name: "settling the queue", every: settleInterval}, s.settle) })
 	background.Go(func() {
-		s.again(stop, finished, &chore{name: "looking for failing webhooks", every: failingInterval}, s.disableFailing)
+		s.again(stop, finished, &chore{name: "settling the queue", every: settleInterval, after: s.options.ChoresAfter}, s.settle)
 	})
 	background.Go(func() {
-		s.again(stop, finished, &chore{name: "deleting old deliveries", every: purgeInterval}, s.purge)
+		s.again(stop, finished, &chore{name: "looking for failing webhooks", every: failingInterval, after: s.options.ChoresAfter}, s.disableFailing)
+	})
+	background.Go(func() {
+		s.again(stop, finished, &chore{name: "deleting old deliveries", every: purgeInterval, after: s.options.ChoresAfter}, s.purge)
 	})
 
 	s.claimLoop(stop, hard, writes, &deliveries)
@@ -244,9 +246,19 @@ func (s *Sender) deliver(stop, hard, writes context.Context, d *delivery) {
 	s.held.drop(d)
 }
 
-// again does a chore at once and then at each of its intervals, until ctx ends
-// or the sender is finished. An error is for the log: the next time may do.
+// again does a chore for the first time when it is to be, and then at each of
+// its intervals, until ctx ends or the sender is finished. An error is for the
+// log: the next time may do.
 func (s *Sender) again(ctx context.Context, finished <-chan struct{}, c *chore, do func(context.Context) error) {
+	if c.after > 0 {
+		select {
+		case <-time.After(c.after):
+		case <-ctx.Done():
+			return
+		case <-finished:
+			return
+		}
+	}
 	ticker := time.NewTicker(c.every)
 	defer ticker.Stop()
 	for {

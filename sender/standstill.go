@@ -35,6 +35,7 @@ func (s *Sender) Trouble() *outage.Present {
 type chore struct {
 	name    string // For people.
 	every   time.Duration
+	after   time.Duration // Before its first time; zero: that is at once.
 	trouble outage.Outage
 }
 

@@ -22,6 +22,11 @@ import (
 // are batched, so that few do.
 const poolSize = 8
 
+// choresAfter is how long the sender's chores leave PostgreSQL and the processor
+// to the first read of the settings: with 100,000 webhooks they cost as much as
+// that, and being ready would take twice as long.
+const choresAfter = 5 * time.Second
+
 // sidecar holds the rooms and wires them: views from the follower to the
 // evaluator, wake-ups from there to the sender.
 type sidecar struct {
@@ -68,7 +73,7 @@ func newSidecar(settings env.Settings, log hclog.Logger) (*sidecar, error) {
 		Redelivery: settings.Redelivery, DisableAfter: settings.DisableAfter, Retention: settings.Retention, Timeout: settings.Timeout,
 		Concurrency: settings.Concurrency, ConcurrencyPerWebhook: settings.ConcurrencyPerWebhook,
 		BaseURL: settings.BaseURL.String(), Version: programVersion(), Logger: log.Named("sender"),
-		Attempted: s.metrics.attempted,
+		Attempted: s.metrics.attempted, ChoresAfter: choresAfter,
 	})
 	s.follower = cdc.New(cdc.Options{Connect: config, Source: cdc.Source(settings.ConfigSource), Log: log.Named("cdc")})
 	changed, cancel := s.follower.Subscribe()
