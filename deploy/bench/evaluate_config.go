@@ -17,8 +17,9 @@ const spikeSigmas = 3.5
 // configuration is what the people of all sites have set.
 type configuration struct {
 	traffic
-	five    bool   // Five triggers a site, or the three that most have.
-	url     string // Of the receiver; the number of the site follows.
+	perSite int    // Webhooks of each site; zero: one.
+	five    bool   // Five triggers a webhook, or the three that most have.
+	url     string // Of the receiver; the number of the webhook follows.
 	settled time.Time
 
 	// counted is until when completed goals were counted by the sidecar that
@@ -26,7 +27,7 @@ type configuration struct {
 	counted time.Time
 }
 
-// triggers is how many each site has.
+// triggers is how many each webhook has.
 func (c configuration) triggers() int {
 	if c.five {
 		return 5
@@ -49,7 +50,7 @@ func (c configuration) write(ctx context.Context, database string) error {
 		return fmt.Errorf("switch triggers off: %w", err)
 	}
 	values := pgx.NamedArgs{
-		"sites": c.sites, "stride": int64(siteStride), "url": c.url,
+		"sites": c.sites, "each": max(c.perSite, 1), "stride": int64(siteStride), "url": c.url,
 		"founded": c.settled.AddDate(0, 0, -60), "set": c.settled.AddDate(0, 0, -30),
 		"sigmas":    spikeSigmas,
 		"visitors":  c.visitors(1, 300),
@@ -91,23 +92,29 @@ func (c configuration) statements() []statement {
 			select 2 * site, site, path, 'Visit ' || path, @set::timestamptz, @set::timestamptz from (select site,
 				` + conversionPage("site", "array", "site") + ` || case when site % 2 = 1 then '/*' else '' end as path from shares) s order by site`},
 		{"webhooks", `insert into plausible_webhooks.webhooks (id, site_id, site_team_id, name, url, inserted_at, updated_at)
-			select site, site, 1, 'Team chat', @url::text || site, @set::timestamptz, @set::timestamptz from shares order by site`},
+			select ` + webhookID + `, site, 1, 'Team chat', @url::text || ` + webhookID + `, @set::timestamptz, @set::timestamptz ` + fromWebhooks},
 		{"progress", "insert into plausible_webhooks.evaluation_progress (counted_through) values (@counted::timestamptz)"},
-		{"spike triggers", trigger("site", "traffic.spike", "null", threshold("@visitors"), "null")},
-		{"drop triggers", trigger("site", "traffic.drop", "null", "1", "null")},
+		{"spike triggers", trigger("traffic.spike", "null", threshold("@visitors"), "null")},
+		{"drop triggers", trigger("traffic.drop", "null", "1", "null")},
 	}
 	if !c.five {
-		return append(list, statement{"goal triggers", trigger("site", "goal.completed", "null", "null", "null")})
+		return append(list, statement{"goal triggers", trigger("goal.completed", "null", "null", "null")})
 	}
 	return append(list,
-		statement{"event goal triggers", trigger("site", "goal.completed", "2 * site - 1", "null", "null")},
-		statement{"page goal triggers", trigger("site", "goal.completed", "2 * site", "null", "null")},
-		statement{"goal threshold triggers", trigger("site", "goal.threshold", "2 * site - 1", threshold("@signups"), "null")})
+		statement{"event goal triggers", trigger("goal.completed", "2 * site - 1", "null", "null")},
+		statement{"page goal triggers", trigger("goal.completed", "2 * site", "null", "null")},
+		statement{"goal threshold triggers", trigger("goal.threshold", "2 * site - 1", threshold("@signups"), "null")})
 }
 
-// trigger adds one trigger to a webhook of each site.
-func trigger(webhook, kind, goal, threshold, window string) string {
+// webhookID is the id of a site's nth webhook, in fromWebhooks. It is the site's
+// where each has one.
+const (
+	webhookID    = "((site - 1) * @each::bigint + nth)"
+	fromWebhooks = "from shares, generate_series(1, @each::bigint) nth order by site, nth"
+)
+
+// trigger adds one trigger to each webhook.
+func trigger(kind, goal, threshold, window string) string {
 	return `insert into plausible_webhooks.webhook_triggers (webhook_id, type, goal_id, threshold, window_seconds, inserted_at, updated_at)
-		select ` + webhook + `, '` + kind + `', ` + goal + `, ` + threshold + `, ` + window + `, @set::timestamptz, @set::timestamptz
-		from shares order by site`
+		select ` + webhookID + `, '` + kind + `', ` + goal + `, ` + threshold + `, ` + window + `, @set::timestamptz, @set::timestamptz ` + fromWebhooks
 }
