@@ -125,6 +125,7 @@ func TestWhoIsToldOfAnInstanceWideWebhookThatIsGone(t *testing.T) {
 	if diff := cmp.Diff([]int64{all}, b.told()); diff != "" {
 		t.Errorf("told (-want +got):\n%s", diff)
 	}
+	b.until("one that is gone to be counted", func() bool { return s.Counters().DisabledGone == 1 })
 	if got := s.Counters(); got.DisabledGone != 1 || got.DisabledFailing != 0 {
 		t.Errorf("counters %+v, want one that is gone", got)
 	}
