@@ -87,18 +87,23 @@ func (p *Proxy) carry(c *connection, fault Fault) {
 		return
 	}
 	var up sync.WaitGroup
-	up.Go(func() { p.pass(c, c.client, c.server, fault.CutUp, fault.Delay) })
-	p.pass(c, c.server, c.client, fault.CutDown, fault.Delay)
+	up.Go(func() { p.pass(c, c.client, c.server, fault.CutUp, 0, fault.Delay) })
+	p.pass(c, c.server, c.client, fault.CutDown, fault.StallDown, fault.Delay)
 	up.Wait()
 }
 
 // pass carries bytes one way, until their end or, with a limit above zero,
-// until so many were passed on.
-func (p *Proxy) pass(c *connection, from, to *net.TCPConn, limit int64, delay time.Duration) {
+// until so many were passed on. With a stall above zero the connection is
+// stranded after so many.
+func (p *Proxy) pass(c *connection, from, to *net.TCPConn, limit, stall int64, delay time.Duration) {
 	piece := make([]byte, pieceBytes)
 	passed := int64(0)
 	for {
-		n, err := from.Read(piece)
+		room := piece
+		if stall > passed {
+			room = piece[:min(int64(len(piece)), stall-passed)]
+		}
+		n, err := from.Read(room)
 		if n > 0 {
 			if !p.flow(c, delay) {
 				return
@@ -112,6 +117,9 @@ func (p *Proxy) pass(c *connection, from, to *net.TCPConn, limit int64, delay ti
 				return
 			}
 			passed += int64(n)
+			if passed == stall {
+				c.stranded.Store(true)
+			}
 		}
 		if err == nil {
 			continue

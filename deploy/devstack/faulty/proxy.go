@@ -25,6 +25,9 @@ type Fault struct {
 	// CutUp and CutDown reset the connection once exactly so many bytes have
 	// been passed on to the server, or to the client; zero: never.
 	CutUp, CutDown int64
+	// StallDown strands the connection, as Strand does, once exactly so many
+	// bytes have been passed on to the client; zero: never.
+	StallDown int64
 }
 
 // Proxy passes connections on to one server. Its methods may be called from
