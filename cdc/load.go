@@ -50,17 +50,7 @@ func read(ctx context.Context, conn *pgx.Conn, m *mirror) (pglogrepl.LSN, error)
 	if err := beginLocked(ctx, pg); err != nil {
 		return 0, err
 	}
-	if err := readTables(ctx, pg, m); err != nil {
-		return 0, err
-	}
-	position, err := readPosition(ctx, pg)
-	if err != nil {
-		return 0, err
-	}
-	if err := execute(ctx, pg, "end the read", "COMMIT"); err != nil {
-		return 0, err
-	}
-	return position, nil
+	return readTables(ctx, pg, m)
 }
 
 // beginLocked opens the transaction of a read and locks the tables before its
@@ -112,53 +102,65 @@ func missingTable(ctx context.Context, pg *pgconn.PgConn, cause error) error {
 }
 
 // readTables reads a mirror's tables within the transaction that is open on the
-// connection. It uses the simple protocol alone, for a walsender knows no
-// other; the results are text.
-func readTables(ctx context.Context, pg *pgconn.PgConn, m *mirror) error {
+// connection, and ends it. Everything is asked for at once: the server lets go
+// of the tables once the last row is on its way, and does not wait meanwhile
+// for us to have understood the rows before. It uses the simple protocol alone,
+// for a walsender knows no other; the results are text.
+func readTables(ctx context.Context, pg *pgconn.PgConn, m *mirror) (position pglogrepl.LSN, err error) {
 	columns, err := readColumns(ctx, pg)
 	if err != nil {
-		return err
+		return 0, err
 	}
+	var questions []string
 	for _, t := range m.all {
 		existing, ok := columns[t.qualified()]
 		if !ok {
-			return &SchemaError{Table: t.qualified()}
+			return 0, &SchemaError{Table: t.qualified()}
 		}
-		if err := readTable(ctx, pg, t, existing); err != nil {
-			return fmt.Errorf("read table %s: %w", t.qualified(), err)
-		}
-	}
-	return nil
-}
-
-func readTable(ctx context.Context, pg *pgconn.PgConn, t tableRows, existing []string) (err error) {
-	sql, names, err := t.selectFrom(existing)
-	if err != nil {
-		return err
-	}
-	if _, err := t.describe(names); err != nil {
-		return err
-	}
-	t.beginRead()
-	results := pg.Exec(ctx, sql)
-	defer func() {
-		if closed := results.Close(); err == nil {
-			err = closed
+		sql, names, err := t.selectFrom(existing)
+		if err == nil {
+			_, err = t.describe(names)
 		}
 		if err != nil {
-			t.abandonRead()
-			return
+			return 0, fmt.Errorf("read table %s: %w", t.qualified(), err)
 		}
-		t.endRead()
+		questions = append(questions, sql)
+	}
+	results := pg.Exec(ctx, strings.Join(append(questions, askPosition, "COMMIT"), ";\n"))
+	defer func() {
+		if closed := results.Close(); err == nil && closed != nil {
+			err = fmt.Errorf("end the read: %w", closed)
+		}
 	}()
-	for results.NextResult() {
-		rows := results.ResultReader()
-		for rows.NextRow() {
-			if err := t.load(tuple{values: rows.Values()}); err != nil {
-				return err
-			}
+	for _, t := range m.all {
+		if err := readTable(results, t); err != nil {
+			return 0, fmt.Errorf("read table %s: %w", t.qualified(), err)
 		}
 	}
+	position, err = readPosition(results)
+	if err != nil {
+		return 0, fmt.Errorf("read the position in the WAL: %w", err)
+	}
+	return position, nil
+}
+
+// readTable takes the next result as the rows of a table.
+func readTable(results *pgconn.MultiResultReader, t tableRows) error {
+	if !results.NextResult() {
+		return results.Close() // What ended them.
+	}
+	rows := results.ResultReader()
+	t.beginRead()
+	defer t.abandonRead() // No effect after its end.
+	for rows.NextRow() {
+		if err := t.load(tuple{values: rows.Values()}); err != nil {
+			return err
+		}
+	}
+	if _, err := rows.Close(); err != nil {
+		return err
+	}
+	t.endRead()
 	return nil
 }
 
@@ -185,21 +187,27 @@ func readColumns(ctx context.Context, pg *pgconn.PgConn) (map[string][]string, e
 	return columns, nil
 }
 
-// readPosition returns a position that a stream reaches once it has delivered
+// askPosition asks for a position that a stream reaches once it has delivered
 // every commit before now. A standby has its own word for it.
-func readPosition(ctx context.Context, pg *pgconn.PgConn) (pglogrepl.LSN, error) {
-	rows, err := query(ctx, pg, `SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()
-		ELSE pg_current_wal_insert_lsn() END, current_setting('wal_block_size')`)
-	if err != nil {
-		return 0, fmt.Errorf("read the position in the WAL: %w", err)
+const askPosition = `SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()
+	ELSE pg_current_wal_insert_lsn() END, current_setting('wal_block_size')`
+
+// readPosition takes the next result as the answer to askPosition.
+func readPosition(results *pgconn.MultiResultReader) (pglogrepl.LSN, error) {
+	if !results.NextResult() {
+		return 0, results.Close()
 	}
-	lsn, err := pglogrepl.ParseLSN(rows[0][0])
-	if err != nil {
-		return 0, fmt.Errorf("read the position in the WAL: %w", err)
+	answer := results.ResultReader().Read()
+	if answer.Err != nil {
+		return 0, answer.Err
 	}
-	block, err := strconv.ParseUint(rows[0][1], 10, 32)
+	lsn, err := pglogrepl.ParseLSN(string(answer.Rows[0][0]))
 	if err != nil {
-		return 0, fmt.Errorf("read the block size of the WAL: %w", err)
+		return 0, err
+	}
+	block, err := strconv.ParseUint(string(answer.Rows[0][1]), 10, 32)
+	if err != nil {
+		return 0, err
 	}
 	return beforePageHeader(lsn, pglogrepl.LSN(block)), nil
 }

@@ -129,10 +129,7 @@ func (f *Follower) readSnapshot(ctx context.Context, conn *pgconn.PgConn, sessio
 		return err
 	}
 	m := newMirror(f.known())
-	if err := readTables(ctx, conn, m); err != nil {
-		return err
-	}
-	if err := execute(ctx, conn, "end the read", "COMMIT"); err != nil {
+	if _, err := readTables(ctx, conn, m); err != nil {
 		return err
 	}
 	if err := execute(ctx, conn, "prepare for the stream", "SET tcp_user_timeout = "+unheardInStream); err != nil {
