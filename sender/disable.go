@@ -28,6 +28,11 @@ type disabling struct {
 	unchanged, judged time.Time
 }
 
+// It reads Plausible's sites, whose migrations wait for its end: it waits for
+// nobody else's lock for longer than a second, and is given up by the server
+// where we do not go on with it.
+const disableLimits = `set local lock_timeout = '1s'; set local idle_in_transaction_session_timeout = '2s'; set local tcp_user_timeout = '1s'`
+
 const disableSQL = `
 update plausible_webhooks.webhooks h set enabled = false, disabled_reason = $3
 where h.id = $1 and h.url = $2 and h.enabled
@@ -56,6 +61,9 @@ func (s *Sender) disable(ctx context.Context, d disabling) error {
 		var of event.Site
 		var name string
 		var at time.Time
+		if _, err := tx.Exec(ctx, disableLimits); err != nil {
+			return err
+		}
 		err := tx.QueryRow(ctx, disableSQL, d.webhook, d.url, string(d.reason), timeOrNull(d.unchanged), timeOrNull(d.judged), string(event.WebhookTest)).
 			Scan(&of.ID, &of.Domain, &name, &at)
 		if err != nil {

@@ -203,3 +203,26 @@ func TestToldOfAWebhookWithoutASiteOrURL(t *testing.T) {
 		}
 	}
 }
+
+// Whoever edits the webhook at the same time holds up its disabling, which reads
+// Plausible's sites: a migration of Plausible is not held up with it.
+func TestWaitForAWebhookToDisableHoldsUpNoMigration(t *testing.T) {
+	b := newBed(t)
+	b.site(1, "example.com")
+	bad := b.hook(1, "CRM", b.receiver.URL("/bad"), "standard")
+	b.failing(bad)
+	tx, err := b.db.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback(t.Context()) }()
+	if _, err := tx.Exec(t.Context(), "select from plausible_webhooks.webhooks where id = $1 for update", bad); err != nil {
+		t.Fatal(err)
+	}
+	b.start(b.options())
+	b.until("the disabling waits with a lock on sites", func() bool {
+		return value[bool](b, "select exists (select from pg_locks l join pg_locks s using (pid) where not l.granted and s.relation = 'public.sites'::regclass)")
+	})
+	// Without a limit of ours it would take until the test's end.
+	b.exec("begin; set local lock_timeout = '5s'; lock table sites in access exclusive mode; commit")
+}

@@ -63,6 +63,12 @@ func New(db Database, options Options) *Store {
 	return s
 }
 
+// limits are those of a transaction, which locks tables of Plausible as it reads
+// them: weakly, and a migration of Plausible waits for it all the same. It waits
+// for nobody else's lock for longer than a second meanwhile, and where we do not
+// go on with it, or do not take its rows, the server gives it up.
+const limits = `set local lock_timeout = '1s'; set local idle_in_transaction_session_timeout = '2s'; set local tcp_user_timeout = '1s'`
+
 // inTransaction runs do in one transaction: committed if it returns nil, else
 // rolled back. What names the operation in errors of the database.
 func (s *Store) inTransaction(ctx context.Context, what string, do func(pgx.Tx) error) error {
@@ -71,6 +77,9 @@ func (s *Store) inTransaction(ctx context.Context, what string, do func(pgx.Tx) 
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // No effect after a commit.
+	if _, err := tx.Exec(ctx, limits); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
 	if err := do(tx); err != nil {
 		return err
 	}
