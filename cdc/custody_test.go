@@ -144,8 +144,10 @@ func TestTransferDisablesWebhooks(t *testing.T) {
 	w.exec("update plausible_webhooks.webhooks set enabled = true where id = $1", active)
 	w.custody(noon)
 	check("enabled again", "true - second", "false - second", "false transferred second")
+	move(nil)
+	check("its new team deleted", "true - second", "false - second", "false transferred second")
 	move(first)
-	check("moved back", "false transferred first", "false - first", "false transferred first")
+	check("moved back, by way of no team", "false transferred first", "false - first", "false transferred first")
 }
 
 func TestPlausibleWithoutTeams(t *testing.T) {
