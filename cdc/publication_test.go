@@ -32,6 +32,9 @@ func TestPublicationIsMadeCompletedOrAccepted(t *testing.T) {
 			if n := w.id("select count(*) from pg_publication_tables where pubname = 'plausible_webhooks' and tablename in ('sites', 'goals', 'spike_notifications', 'webhooks', 'webhook_triggers')"); n != 5 {
 				t.Errorf("%d of our tables are published, want 5", n)
 			}
+			if n := w.id("select count(*) from pg_publication_tables where pubname = 'plausible_webhooks'"); before.changed && n != 5 {
+				t.Errorf("%d tables are published, want none but ours", n)
+			}
 			if changed, err := ensurePublication(t.Context(), w.db); changed || err != nil {
 				t.Errorf("a second time: changed %v, %v; want nothing", changed, err)
 			}

@@ -119,3 +119,18 @@ func TestGoalOfAnotherSiteIsNotNamed(t *testing.T) {
 		t.Errorf("the webhook's page does not tell that the trigger is broken:\n%.3000s", got.body)
 	}
 }
+
+// Since v3.0 Plausible goes by teams, and leaves the table of before as it was.
+func TestMembershipsOfBeforeTeamsOpenNothing(t *testing.T) {
+	w := newWorld(t, withRealPages)
+	o := w.owns(w.site, "warehouse")
+	former, _, b := w.somebodyElse("b@example.com", "")
+	if _, err := stack.AddSiteMember(t.Context(), w.db, w.site, former.UserID, "owner"); err != nil {
+		t.Fatal(err)
+	}
+	before := w.everything()
+	w.wantNoneOf(b, page, "warehouse", o)
+	if after := w.everything(); after != before {
+		t.Errorf("something was changed from\n%s\nto\n%s", before, after)
+	}
+}
