@@ -125,10 +125,10 @@ func TestReadThatNobodyGoesOnWithHoldsUpNoMigration(t *testing.T) {
 // would end it.
 func TestServerLetsGoBeforeAllIsUnderstood(t *testing.T) {
 	w := newDistant(t)
-	w.largeGoals(50)
+	w.largeGoals(4)
 	w.network.Befall(func(n int) (fault faulty.Fault) {
 		if n == 1 {
-			fault.StallDown = 100 << 10 // Of a million bytes.
+			fault.StallDown = 20 << 10 // Of 80; what is left fits into the smallest buffers.
 		}
 		return fault
 	})
@@ -140,5 +140,8 @@ func TestServerLetsGoBeforeAllIsUnderstood(t *testing.T) {
 		t.Errorf("%d sessions wait without a lock, want the one", n)
 	}
 	w.migrate(migrationPatience)
+	if n := w.network.Accepted(); n != 1 {
+		t.Errorf("there were %d connections, want the one that is stalled", n)
+	}
 	w.network.Cut()
 }
