@@ -35,6 +35,7 @@ type supervisor struct {
 	session      *running
 	pollFailures int
 	failures     int    // Of sessions, in a row.
+	followed     bool   // Nothing was missed since the last view; false at the start.
 	pollWorks    bool   // The last read succeeded: the server is there and understood.
 	why          string // Why no session streams; empty: none was tried yet.
 	warned       string // The last warning about replication, which is not repeated.
@@ -167,14 +168,14 @@ func (f *Follower) streams() bool {
 }
 
 // poll reads everything and makes it the view, unless a session took over
-// meanwhile.
+// meanwhile. After a break custody comes first: what is caught up from the time
+// of the break is not for the team that has given the site away in it.
 func (s *supervisor) poll(ctx context.Context) {
 	known := s.f.known()
-	fresh := newMirror(known)
-	err := s.plain.use(ctx, taskTimeout, func(ctx context.Context, conn *pgx.Conn) (err error) {
-		_, err = read(ctx, conn, fresh)
-		return err
-	})
+	fresh, err := s.readAfresh(ctx, known)
+	if err == nil && !s.followed && s.custody(ctx) {
+		fresh, err = s.readAfresh(ctx, known)
+	}
 	if ctx.Err() != nil {
 		return
 	}
@@ -182,6 +183,7 @@ func (s *supervisor) poll(ctx context.Context) {
 		s.pollFailed(err)
 		return
 	}
+	s.followed = true
 	if lasted, news := s.reading.End(); news {
 		s.f.options.Log.Info("the configuration can be read again", "after", lasted.Round(time.Second).String())
 		s.interrupted = nil
@@ -208,9 +210,18 @@ func (s *supervisor) poll(ctx context.Context) {
 	s.reportPolling()
 }
 
+func (s *supervisor) readAfresh(ctx context.Context, known state) (*mirror, error) {
+	fresh := newMirror(known)
+	err := s.plain.use(ctx, taskTimeout, func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := read(ctx, conn, fresh)
+		return err
+	})
+	return fresh, err
+}
+
 // pollFailed retries soon at first: most failures are restarts.
 func (s *supervisor) pollFailed(err error) {
-	s.pollWorks = false
+	s.pollWorks, s.followed = false, false
 	s.pollFailures++
 	pause := min(backOff(s.pollFailures), s.f.options.PollInterval)
 	s.pollAt = time.Now().Add(pause)
@@ -274,6 +285,7 @@ func (s *supervisor) sessionEnded(ctx context.Context, err error) {
 	}
 	now := time.Now()
 	s.pollAt = now
+	s.followed = false
 	if now.Sub(session.began) >= steadyAfter {
 		s.failures = 0
 	}
@@ -318,8 +330,9 @@ func (s *supervisor) warn(thing, message string, args ...any) {
 	}
 }
 
-// custody keeps our webhooks in step with the sites that own them.
-func (s *supervisor) custody(ctx context.Context) {
+// custody keeps our webhooks in step with the sites that own them. It reports
+// whether that changed what a read finds.
+func (s *supervisor) custody(ctx context.Context) (changed bool) {
 	began := time.Now()
 	s.custodyAt = began.Add(s.f.options.ReconcileInterval)
 	var done custodyResult
@@ -332,10 +345,11 @@ func (s *supervisor) custody(ctx context.Context) {
 		return err
 	})
 	if ctx.Err() != nil {
-		return
+		return false
 	}
 	done.report(s.f.options.Log)
-	if done.Transferred+done.Purged > 0 && !s.f.streams() {
+	changed = done.Transferred+done.Purged > 0
+	if changed && !s.f.streams() {
 		s.pollAt = time.Now() // What was changed here need not wait for the next read.
 	}
 	if err == nil {
@@ -348,4 +362,5 @@ func (s *supervisor) custody(ctx context.Context) {
 	if s.f.hooks.custody != nil {
 		s.f.hooks.custody(err)
 	}
+	return changed
 }
