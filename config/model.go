@@ -108,6 +108,14 @@ func (w Webhook) InstanceWide() bool { return w.SiteID == 0 }
 // evaluated for it.
 func (w Webhook) Paused() bool { return !w.Enabled && w.DisabledReason == "" }
 
+// Transferred is why the webhook of a site that went to another team is
+// disabled (deploy/REFERENCE.md section 3).
+const Transferred = "transferred"
+
+// Transferred reports whether the webhook is still as the site's former team
+// left it.
+func (w Webhook) Transferred() bool { return !w.Enabled && w.DisabledReason == Transferred }
+
 // Disabled reports whether the system switched the webhook off: its firings
 // are still recorded, as cancelled, so that they can be resent.
 func (w Webhook) Disabled() bool { return !w.Enabled && w.DisabledReason != "" }

@@ -47,7 +47,7 @@ func (d *disabledWebhooks) count() map[string]int {
 	if d.counts != nil && revision == d.counted {
 		return d.counts
 	}
-	counts := map[string]int{string(event.Failing): 0, string(event.Gone): 0, "transferred": 0, byPerson: 0}
+	counts := map[string]int{string(event.Failing): 0, string(event.Gone): 0, config.Transferred: 0, byPerson: 0}
 	if view != nil {
 		for _, w := range view.Webhooks() {
 			reason := w.DisabledReason

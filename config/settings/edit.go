@@ -19,10 +19,11 @@ const newHeaders = 2
 type editPage struct {
 	view
 	*form
-	Name, Path string
-	Headers    []headerRow
-	Usual      string // The timeout of webhooks that have none of their own.
-	Again      bool   // Values of headers were typed, and are not shown again.
+	Name, Path  string
+	Transferred bool
+	Headers     []headerRow
+	Usual       string // The timeout of webhooks that have none of their own.
+	Again       bool   // Values of headers were typed, and are not shown again.
 }
 
 // headerRow are the fields of one header: a stored one, whose name stands
@@ -34,15 +35,27 @@ type headerRow struct {
 }
 
 func (r *request) edit(_ context.Context, w store.Webhook) (Page, error) {
-	values := url.Values{"name": {w.Name}, "url": {w.URL.Reveal()}, "format": {string(w.Format)}}
+	return r.editForm(w, newForm(edited(w)), false)
+}
+
+// urlOfTheNewTeam is asked for where a site was transferred. Its former team's
+// URL may be a secret of that team's, and is not shown.
+const urlOfTheNewTeam = "Enter a URL of your own: the earlier team's is not shown, and nothing is sent there any more"
+
+// edited is what the form holds before anybody has typed.
+func edited(w store.Webhook) url.Values {
+	values := url.Values{"name": {w.Name}, "format": {string(w.Format)}}
+	if !w.Transferred() {
+		values.Set("url", w.URL.Reveal())
+	}
 	if w.TimeoutSeconds != 0 {
 		values.Set("timeout", strconv.Itoa(w.TimeoutSeconds))
 	}
-	return r.editForm(w, newForm(values), false)
+	return values
 }
 
 func (r *request) editForm(w store.Webhook, f *form, again bool) (Page, error) {
-	page := editPage{view: r.of(w, crumb{Text: "Edit"}), form: f, Name: nameOf(w), Path: r.path(w.ID), Again: again}
+	page := editPage{view: r.of(w, crumb{Text: "Edit"}), form: f, Name: nameOf(w), Path: r.path(w.ID), Transferred: w.Transferred(), Again: again}
 	if d := r.pages.options.Timeout; d > 0 {
 		page.Usual = fmt.Sprintf(" Left empty, it has %s.", plural(int(d.Seconds()), "second", "seconds"))
 	}
@@ -73,6 +86,12 @@ func (r *request) save(ctx context.Context, w store.Webhook) (Page, error) {
 	f := newForm(r.visit.Form)
 	name, address, format := f.Value("name"), f.Value("url"), event.Format(f.Value("format"))
 	changes := store.Changes{Name: &name, URL: &address, Format: &format, TimeoutSeconds: new(int)}
+	if w.Transferred() {
+		changes.Enabled = new(true) // For the new team, by the URL that it has entered.
+		if address == "" {
+			f.wrong("url", urlOfTheNewTeam)
+		}
+	}
 	if text := f.Value("timeout"); text != "" {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 || n > store.MaxTimeoutSeconds {

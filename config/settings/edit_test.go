@@ -52,3 +52,41 @@ func TestEditKeepsWhatWasTyped(t *testing.T) {
 	}
 	b.post(at, "url", hookURL, "name", "Ops", "format", "standard", "header-0", "X-Gone", "header-0-value", "v").wantText("The headers were changed meanwhile")
 }
+
+// What the earlier team entered is its own: the page shows its URL to nobody of
+// the new one, and sends nothing there before somebody has entered another.
+func TestTransferredWebhookNeedsItsURLAnew(t *testing.T) {
+	b := newBed(t)
+	w := b.add("example.com/shop", store.NewWebhook{Name: "Ops", Headers: []header.Header{{Name: "X-Api-Key", Value: secret.New("stored value")}}})
+	b.exec("update plausible_webhooks.webhooks set enabled = false, disabled_reason = 'transferred' where id = $1", w.ID)
+	at := itoa(w.ID)
+	b.get(at).wantText("enter a URL of your own under Edit")
+	b.get(at).wantNothingOf("Switch on again")
+	asks := func(p page) {
+		t.Helper()
+		p.wantStatus(422)
+		p.wantWrong("url", "Enter a URL of your own")
+		p.wantNothingOf(hookURL)
+		if w := b.stored(w.ID); w.Enabled || w.DisabledReason != "transferred" || w.URL.Reveal() != hookURL {
+			t.Errorf("it became %+v", w)
+		}
+	}
+	asks(b.post(at + "/resume"))
+	asks(b.post(at+"/edit", "url", "", "name", "Ours", "format", "standard", "header-0", "X-Api-Key"))
+	p := b.get(at + "/edit")
+	if attr(p.named("url"), "value") != "" {
+		t.Error("the form shows the earlier team's URL")
+	}
+	p.wantNothingOf(hookURL)
+	p.wantText("Save and switch on")
+	b.post(at+"/edit", "url", "https://ours.example.com/x", "name", "Ours", "format", "standard", "header-0", "X-Api-Key").
+		wantWrong("url", "X-Api-Key may be sent to https://hooks.example.com only")
+	b.post(at+"/edit", "url", "https://ours.example.com/x", "name", "Ours", "format", "standard", "header-0", "X-Api-Key", "header-0-remove", "1").
+		wantGoTo("/" + at + "?done=saved")
+	if w := b.stored(w.ID); !w.Enabled || w.URL.Reveal() != "https://ours.example.com/x" || w.Name != "Ours" {
+		t.Errorf("it became %+v", w)
+	}
+	if p := b.get(at + "/edit"); attr(p.named("url"), "value") != "https://ours.example.com/x" {
+		t.Error("the form does not show the URL that was entered")
+	}
+}

@@ -18,6 +18,11 @@ func (r *request) pause(ctx context.Context, w store.Webhook) (Page, error) {
 }
 
 func (r *request) resume(ctx context.Context, w store.Webhook) (Page, error) {
+	if w.Transferred() {
+		f := newForm(edited(w))
+		f.wrong("url", urlOfTheNewTeam)
+		return r.editForm(w, f, false)
+	}
 	on := true
 	if err := r.store.Update(ctx, w.ID, store.Changes{Enabled: &on}); err != nil {
 		return Page{}, err

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"plausible-webhooks/config"
 	"plausible-webhooks/config/event"
 	"plausible-webhooks/config/store"
 	"plausible-webhooks/config/target"
@@ -228,9 +229,9 @@ func stateOf(w store.Webhook) state {
 	case string(event.Failing):
 		s.Reason = "For a long time nothing it sent got through."
 		s.Remedy = "Look at the failed deliveries, mend the receiver or the URL, then switch the webhook on again and send a test."
-	case "transferred":
+	case config.Transferred:
 		s.Reason = "The site was transferred to another team, so the webhook no longer sends the site’s numbers to where the earlier team wanted them."
-		s.Remedy = "If you know the receiver and want it to have them, switch the webhook on again; else delete it."
+		s.Remedy = "To use it for your team, enter a URL of your own under Edit, which switches it on again; else delete it."
 	default:
 		s.Reason = fmt.Sprintf("The reason is %q.", w.DisabledReason)
 	}

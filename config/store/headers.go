@@ -9,6 +9,7 @@ import (
 
 	"plausible-webhooks/config/header"
 	"plausible-webhooks/config/secret"
+	"plausible-webhooks/config/target"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -71,6 +72,36 @@ func (s *Store) changeHeaders(ctx context.Context, tx pgx.Tx, id int64, changes 
 	_, err = tx.Exec(ctx, "update plausible_webhooks.webhooks set headers = $2::text::jsonb, updated_at = now() where id = $1", id, stored.JSON())
 	if err != nil {
 		return fmt.Errorf("store the headers of webhook %d: %w", id, err)
+	}
+	return nil
+}
+
+// checkHeadersStay refuses a URL of another host or port to which values would
+// be sent that were entered for the present one: nobody is shown them, so nobody
+// may have them sent to a receiver of theirs. The caller holds the webhook's row.
+func checkHeadersStay(ctx context.Context, tx pgx.Tx, id int64, changes Changes, found *mistakes) error {
+	if changes.URL == nil || *changes.URL == "" { // An empty one is a mistake already.
+		return nil
+	}
+	var present string
+	if err := tx.QueryRow(ctx, "select url from plausible_webhooks.webhooks where id = $1", id).Scan(&present); err != nil {
+		return fmt.Errorf("read the URL of webhook %d: %w", id, err)
+	}
+	host := target.Display(present)
+	if host == target.Display(*changes.URL) {
+		return nil
+	}
+	stored, err := readHeaders(ctx, tx, id)
+	if err != nil {
+		return err
+	}
+	kept := slices.DeleteFunc(stored.Names(), func(name string) bool {
+		same := func(other string) bool { return strings.EqualFold(other, name) }
+		return slices.ContainsFunc(changes.DropHeaders, same) ||
+			slices.ContainsFunc(changes.PutHeaders, func(h header.Header) bool { return same(h.Name) })
+	})
+	if len(kept) > 0 {
+		found.add(FieldURL, "the stored %s may be sent to %s only: to send elsewhere, enter the value again or remove the header", strings.Join(kept, ", "), host)
 	}
 	return nil
 }

@@ -185,3 +185,41 @@ func TestInstanceWebhookHasNoHeaders(t *testing.T) {
 	}
 	p.ensure(wanted, store.InstanceUnchanged)
 }
+
+// Who may edit a webhook could read the values of its headers, which are shown
+// to nobody, by having them sent to a receiver of theirs.
+func TestHeadersOfOneHostAreNotSentToAnother(t *testing.T) {
+	p := newPlace(t)
+	const address, elsewhere = "https://hooks.example.com/a", "https://other.example.com/a"
+	again := custom("authorization", "third value")
+	for name, test := range map[string]struct {
+		changes store.Changes
+		refused string // What is kept for the first host.
+	}{
+		"another host":                   {store.Changes{URL: pointer(elsewhere)}, "Authorization, X-Team"},
+		"another port":                   {store.Changes{URL: pointer("https://hooks.example.com:8443/a")}, "Authorization, X-Team"},
+		"one of them is given again":     {store.Changes{URL: pointer(elsewhere), PutHeaders: again}, "X-Team"},
+		"another path":                   {store.Changes{URL: pointer("https://hooks.example.com/b")}, ""},
+		"the same, written otherwise":    {store.Changes{URL: pointer("HTTPS://Hooks.Example.com:443/a")}, ""},
+		"all are given again or dropped": {store.Changes{URL: pointer(elsewhere), PutHeaders: again, DropHeaders: []string{"x-team"}}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			id, _ := p.mustAdd(store.NewWebhook{Site: "example.com", URL: address, Headers: custom("Authorization", "first value", "X-Team", "second value")})
+			defer func() { _ = p.Remove(t.Context(), id) }() // A site may have three.
+			err := p.Update(t.Context(), id, test.changes)
+			if test.refused == "" {
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			wantFields(t, err, store.FieldURL)
+			if text := fmt.Sprint(err); !strings.Contains(text, " "+test.refused+" ") || !strings.Contains(text, "hooks.example.com") {
+				t.Errorf("%v: want %s named, and its host", err, test.refused)
+			}
+			if w := p.mustGet(id); w.URL.Reveal() != address {
+				t.Errorf("a refused update changed the URL to %s", w.URL.Reveal())
+			}
+		})
+	}
+}

@@ -37,6 +37,9 @@ func (s *Store) Update(ctx context.Context, id int64, changes Changes) error {
 		if err != nil {
 			return err
 		}
+		if err := checkHeadersStay(ctx, tx, id, changes, &found); err != nil {
+			return err
+		}
 		put, err := resolveGoals(ctx, tx, of, changes.Put, &found)
 		if err != nil {
 			return err
