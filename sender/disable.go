@@ -112,7 +112,7 @@ func (s *Sender) tell(ctx context.Context, tx pgx.Tx, d disabling, of event.Site
 	var payloads, formats []string
 	if _, err := pgx.ForEachRow(rows, []any{&to.ID, &to.Name, &format}, func() error {
 		data.Webhook = to
-		payload, err := event.Render(event.New(s.options.Now(), data), format)
+		payload, err := event.Render(event.New(at, data), format)
 		webhooks, payloads, formats = append(webhooks, to.ID), append(payloads, payload), append(formats, string(format))
 		return err
 	}); err != nil {

@@ -65,7 +65,7 @@ func (s *Sender) disableFailing(ctx context.Context) error {
 		}
 		s.searched = began
 	}
-	ripe := s.suspects.ripe(s.options.Now())
+	ripe := s.suspects.ripe(time.Now())
 	for i, webhook := range ripe {
 		if time.Since(began) > failingTime {
 			s.suspects.again(ripe[i:])
@@ -104,12 +104,12 @@ func (s *Sender) searchSuspects(ctx context.Context) error {
 }
 
 // judge looks at one suspect, disables it if it must be, and keeps it a
-// suspect if time alone can make it so.
+// suspect if time alone can make it so. How long it has failed is told by the
+// clock that dated its attempts, whatever ours says.
 func (s *Sender) judge(ctx context.Context, webhook int64) error {
 	ctx, cancel := context.WithTimeout(ctx, judgeTime)
 	defer cancel()
 	after := s.options.DisableAfter
-	tooOld := s.options.Now().Add(-after)
 	d := disabling{webhook: webhook, reason: event.Failing}
 	// An edit may be the mend, and what failed before it says nothing of what
 	// the webhook is now.
@@ -123,6 +123,7 @@ func (s *Sender) judge(ctx context.Context, webhook int64) error {
 	if err != nil {
 		return err
 	}
+	tooOld := d.judged.Add(-after)
 	good := time.Time{}
 	if began != nil {
 		good = *began
@@ -138,7 +139,7 @@ func (s *Sender) judge(ctx context.Context, webhook int64) error {
 	}
 	if !good.Before(tooOld) {
 		// Whatever has failed since then has not failed for long enough.
-		s.suspects.later(webhook, good.Add(after))
+		s.suspects.later(webhook, time.Now().Add(good.Sub(tooOld)))
 		return nil
 	}
 	f, err := s.failuresSince(ctx, webhook, good)
@@ -148,7 +149,7 @@ func (s *Sender) judge(ctx context.Context, webhook int64) error {
 	case f.attempts < failedAttempts || f.deliveries < failedDeliveries:
 		return nil // The next failure makes it a suspect again.
 	case !f.first.Before(tooOld):
-		s.suspects.later(webhook, f.first.Add(after))
+		s.suspects.later(webhook, time.Now().Add(f.first.Sub(tooOld)))
 		return nil
 	}
 	d.since, d.lastStatus, d.lastError = &f.first, f.lastStatus, f.lastError

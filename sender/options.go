@@ -57,7 +57,7 @@ type Options struct {
 	ChoresAfter time.Duration
 
 	Random io.Reader        // For new secrets; nil: crypto/rand.
-	Now    func() time.Time // For the webhook-timestamp, Retry-After and what is old; nil: time.Now.
+	Now    func() time.Time // For the webhook-timestamp and for a Retry-After that is a date; nil: time.Now.
 }
 
 // Defaults returns the numbers of deploy/REFERENCE.md section 1.

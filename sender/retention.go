@@ -43,11 +43,13 @@ where id in (
 // Both statements go on from where the batch before ended: until a vacuum has
 // cleared away what it deleted, a search from the start would pass over all of
 // that again. Attempts go by cascade. A row that is being resent is skipped.
+// What is old is told by the clock that dated the rows: by its own, a sidecar
+// whose clock is a month ahead would delete everything.
 const (
 	purgeOldSQL = `
 with picked as (
   select id, finished_at as place from plausible_webhooks.webhook_deliveries
-  where status <> 'pending' and finished_at < $1 and finished_at >= $2
+  where status <> 'pending' and finished_at < now() - $1::interval and finished_at >= $2
   order by finished_at limit $3
   for update skip locked
 ), deleted as (
@@ -125,9 +127,8 @@ func (s *Sender) purgeOld(ctx context.Context, conn *pgxpool.Conn) error {
 	if _, err := conn.Exec(ctx, undatedSQL, purgeBatch); err != nil {
 		return err
 	}
-	before := s.options.Now().Add(-s.options.Retention)
 	return s.purgeBatches(ctx, func(from time.Time, _ int) pgx.Row {
-		return conn.QueryRow(ctx, purgeOldSQL, before, from, purgeBatch)
+		return conn.QueryRow(ctx, purgeOldSQL, s.options.Retention, from, purgeBatch)
 	}, -1)
 }
 

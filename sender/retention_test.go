@@ -60,11 +60,10 @@ func TestOldDeliveriesAreDeleted(t *testing.T) {
 	}
 
 	o := b.options()
-	o.Now = func() time.Time { return time.Now().Add(2 * day) }
-	o.Retention = 30 * day
+	o.Retention = 28 * day
 	b.purge(sender.New(o))
 	if diff := cmp.Diff(map[string]int{"delivered": 1, "failed": 0, "cancelled": 0, "pending": 5, "attempts": 5}, b.statuses()); diff != "" {
-		t.Errorf("left two days later (-want +got):\n%s", diff)
+		t.Errorf("left by a shorter retention (-want +got):\n%s", diff)
 	}
 }
 

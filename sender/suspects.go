@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// suspects are webhooks that may have to be disabled, each with the time
-// before which a look at it is no use. A webhook becomes one when an attempt
+// suspects are webhooks that may have to be disabled, each with the time, by a
+// clock that nobody steps, before which a look at it is no use. A webhook becomes one when an attempt
 // fails, and is none any more when one succeeds.
 type suspects struct {
 	mu        sync.Mutex
