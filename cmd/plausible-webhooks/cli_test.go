@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"flag"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -21,6 +22,12 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	// Tests that are parallel here wait most of the time, for other processes: more
+	// of them than there are processors keep no processor busy. Who sets -parallel
+	// is obeyed.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
 	code := stack.Main(m)
 	if binaryDir != "" {
 		_ = os.RemoveAll(binaryDir) // A leftover in the folder for temporary files is no failure.
