@@ -44,6 +44,8 @@ type world struct {
 	database string
 	events   string
 	receiver *receiver.Receiver
+	hooks    string // host:port of webhooks' URLs; empty: the receiver's own.
+	program  string // Empty: the built one.
 	environ  []string
 	log      *logLines
 	process  *process.Process
@@ -71,7 +73,10 @@ func newWorld(t *testing.T, database, events string) *world {
 // start runs the built program; what it logged is told if the test fails.
 func (w *world) start() {
 	w.t.Helper()
-	binary, err := builtProgram()
+	binary, err := w.program, error(nil)
+	if binary == "" {
+		binary, err = builtProgram()
+	}
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -189,7 +194,11 @@ func (w *world) addSite(id int64, domain string) {
 // addHook makes a webhook with plain SQL, and returns its id.
 func (w *world) addHook(site int64, path, secret string) int64 {
 	w.t.Helper()
-	return value[int64](w, "insert into plausible_webhooks.webhooks (site_id, url, secret) values ($1, $2, nullif($3, '')) returning id", site, w.receiver.URL(path), secret)
+	url := w.receiver.URL(path)
+	if w.hooks != "" {
+		url = "https://" + w.hooks + path
+	}
+	return value[int64](w, "insert into plausible_webhooks.webhooks (site_id, url, secret) values ($1, $2, nullif($3, '')) returning id", site, url, secret)
 }
 
 // addTrigger makes a trigger and returns when it counts from: rows of its own

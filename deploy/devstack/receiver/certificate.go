@@ -14,8 +14,13 @@ import (
 	"time"
 )
 
+// Hosts are names that the server certificate is for, besides localhost. Only
+// tests' own name servers know them.
+var Hosts = []string{"hooks.example.com"}
+
 // Authority makes a certificate authority and a server certificate of it for
-// localhost and the loopback addresses, both valid for a day.
+// localhost, the loopback addresses and Hosts. Both are valid for a day before
+// and after now, so that clients may have another time.
 func Authority() (caPEM []byte, server tls.Certificate, err error) {
 	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -25,7 +30,7 @@ func Authority() (caPEM []byte, server tls.Certificate, err error) {
 	ca := &x509.Certificate{
 		SerialNumber:          big.NewInt(1),
 		Subject:               pkix.Name{CommonName: "plausible-webhooks devstack"},
-		NotBefore:             now.Add(-time.Hour),
+		NotBefore:             now.Add(-24 * time.Hour),
 		NotAfter:              now.Add(24 * time.Hour),
 		IsCA:                  true,
 		BasicConstraintsValid: true,
@@ -46,7 +51,7 @@ func Authority() (caPEM []byte, server tls.Certificate, err error) {
 		NotAfter:     ca.NotAfter,
 		KeyUsage:     x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		DNSNames:     []string{"localhost"},
+		DNSNames:     append([]string{"localhost"}, Hosts...),
 		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
 	}
 	leafDER, err := x509.CreateCertificate(rand.Reader, leaf, ca, &key.PublicKey, caKey)
