@@ -19,8 +19,8 @@ import (
 var Hosts = []string{"hooks.example.com"}
 
 // Authority makes a certificate authority and a server certificate of it for
-// localhost, the loopback addresses and Hosts. Both are valid for a day before
-// and after now, so that clients may have another time.
+// localhost, the loopback addresses and Hosts. Both are valid for two months
+// before and after now, so that clients may have another time.
 func Authority() (caPEM []byte, server tls.Certificate, err error) {
 	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -30,8 +30,8 @@ func Authority() (caPEM []byte, server tls.Certificate, err error) {
 	ca := &x509.Certificate{
 		SerialNumber:          big.NewInt(1),
 		Subject:               pkix.Name{CommonName: "plausible-webhooks devstack"},
-		NotBefore:             now.Add(-24 * time.Hour),
-		NotAfter:              now.Add(24 * time.Hour),
+		NotBefore:             now.AddDate(0, -2, 0),
+		NotAfter:              now.AddDate(0, 2, 0),
 		IsCA:                  true,
 		BasicConstraintsValid: true,
 		KeyUsage:              x509.KeyUsageCertSign,
