@@ -225,7 +225,8 @@ func TestWeatherOfPostgres(t *testing.T) {
 			return w.readiness().Config.Mode == "poll" && w.log.count("max_replication_slots") > 0
 		}, func() { w.exec("select pg_drop_replication_slot('hog')") }},
 		// A trigger stands in for the full disk: no statement of ours can write, and
-		// it says so with PostgreSQL's own code.
+		// it says so with PostgreSQL's own code. TestWeatherOfAFullDisk fills a real one,
+		// where that can be had.
 		{"disk full", func() {
 			felt = w.since(failed, 2)
 			w.exec(`create function public.disk_full() returns trigger language plpgsql as
