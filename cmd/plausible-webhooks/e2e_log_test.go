@@ -27,6 +27,7 @@ func (l *logLines) troubled(after string) map[string]int {
 // it, and once when it is back: however often it was asked in between, and
 // whatever it says while it starts.
 func TestOutagesAreToldOnceAndTheirEnds(t *testing.T) {
+	t.Parallel() // It waits most of the time.
 	server := stack.TestPostgresWith(t, stack.PostgresOptions{})
 	database, err := server.CreateDatabase(t.Context(), "told", stack.V32)
 	if err != nil {

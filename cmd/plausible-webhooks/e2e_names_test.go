@@ -103,7 +103,7 @@ func (n *names) answer(how answer, names ...string) {
 
 // several is how many questions show that a name is asked for again and again: each
 // try takes two, for either family of addresses.
-const several = 6
+const several = 4
 
 // questions is a condition: a name was asked for several times since now.
 func (n *names) questions(name string) func() bool {

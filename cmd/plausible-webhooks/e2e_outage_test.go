@@ -57,6 +57,7 @@ func TestPostgresMayComeLateAndRestart(t *testing.T) {
 }
 
 func TestClickHouseAwayFiresNothingAndLosesNothing(t *testing.T) {
+	t.Parallel() // It waits most of the time.
 	events, err := stack.StartClickHouse(t.Context(), stack.ClickHouseOptions{})
 	if err != nil {
 		t.Fatal(err)

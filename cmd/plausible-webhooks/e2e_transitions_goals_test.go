@@ -11,6 +11,7 @@ import (
 // Every transition of goals that a person can cause, and what the receiver
 // hears of it.
 func TestTransitionsOfGoals(t *testing.T) {
+	t.Parallel() // It waits most of the time.
 	const threshold = "threshold, window_seconds, notify_recovery"
 	sharing(t, map[string]func(*scene){
 		"a goal is added and deleted in Plausible": func(s *scene) {

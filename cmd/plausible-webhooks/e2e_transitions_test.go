@@ -9,6 +9,7 @@ import (
 // Every transition of traffic that a person can cause, with Plausible's
 // settings or with plain SQL, and what the receiver hears of it.
 func TestTransitionsOfTraffic(t *testing.T) {
+	t.Parallel() // It waits most of the time.
 	const spike = "threshold, window_seconds, notify_recovery"
 	sharing(t, map[string]func(*scene){
 		"a notification of Plausible is switched on, edited and off": func(s *scene) {

@@ -170,6 +170,7 @@ func TestNoCommandLeaks(t *testing.T) {
 // nothing of it in its log at the finest level, its metrics, its health, its
 // command line or the log of deliveries.
 func TestNoSidecarLeaks(t *testing.T) {
+	t.Parallel() // It waits most of the time.
 	for _, form := range []string{"text", "json"} {
 		t.Run(form, func(t *testing.T) {
 			w := newWorld(t, stack.TestDatabase(t, stack.V32), "http://default:"+markedPassword+"@127.0.0.1:1/events")
