@@ -140,5 +140,12 @@ func closeConnection(conn *pgconn.PgConn) {
 	defer cancel()
 	// An error here says that the connection was closed already.
 	_ = conn.Close(ctx)
-	<-conn.CleanupDone()
+	select {
+	case <-conn.CleanupDone():
+	case <-ctx.Done():
+		// On a connection that is forgotten on the way, pgconn waits 15 s for the
+		// server's end of it.
+		_ = conn.Conn().Close() // Of what is closed already, for nothing.
+		<-conn.CleanupDone()
+	}
 }

@@ -35,9 +35,11 @@ import (
 func (s *supervisor) compare(ctx context.Context) {
 	began := time.Now()
 	s.compareAt = began.Add(s.f.options.ReconcileInterval)
-	found, err := s.findDifferences(ctx)
-	if ctx.Err() != nil {
-		return
+	beside, leave := s.besideSession(ctx)
+	defer leave()
+	found, err := s.findDifferences(beside)
+	if ctx.Err() != nil || err != nil && beside.Err() != nil {
+		return // Or the session has ended, and the next one reads everything.
 	}
 	if s.f.hooks.compared != nil {
 		defer func() { s.f.hooks.compared(found, err) }()

@@ -128,6 +128,23 @@ func TestSilentConnectionIsGivenUp(t *testing.T) {
 	}
 }
 
+// The ordinary connection is forgotten together with the stream, and in use at
+// that moment: nobody waits for its answer until the time limit of a task.
+func TestSilenceEndsWhatGoesOnBesideTheStream(t *testing.T) {
+	w := newWorld(t, stack.V32)
+	wall, through := newFirewall(t, w.url)
+	pace := rhythm{status: 50 * time.Millisecond, ask: 100 * time.Millisecond, dead: time.Second, write: time.Second}
+	f := followAt(t, through, Options{ReconcileInterval: 20 * time.Millisecond}, pace) // Always at work.
+	f.replicates()
+	wall.forget()
+	site := w.site("a.example")
+	f.seesSite(taskTimeout/2, site, true)
+	f.replicates()
+	if warnings := f.log.warnings(); len(warnings) != 1 || !strings.Contains(warnings[0], "no sign of life for 1s") {
+		t.Errorf("warnings are %q, want one about the silence", warnings)
+	}
+}
+
 func TestWaitForAPositionEndsWithTheSession(t *testing.T) {
 	session := &live{moved: make(chan struct{}, 1), over: make(chan struct{})}
 	session.advance(10)

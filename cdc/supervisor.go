@@ -50,6 +50,7 @@ type supervisor struct {
 // running is a session in its goroutine.
 type running struct {
 	began time.Time
+	lasts context.Context // Ends with the session; nil: it never began.
 	end   context.CancelCauseFunc
 	ended chan error // Of size one.
 }
@@ -268,7 +269,7 @@ func (s *supervisor) startSession(ctx context.Context) {
 		return
 	}
 	sessionCtx, end := context.WithCancelCause(ctx)
-	session.end = end
+	session.lasts, session.end = sessionCtx, end
 	s.compareAt = time.Now().Add(s.f.options.PollInterval)
 	go func() {
 		defer end(nil)
@@ -330,13 +331,30 @@ func (s *supervisor) warn(thing, message string, args ...any) {
 	}
 }
 
+// besideSession is for what is done with the ordinary connection while there is a
+// session: it ends when that does. What breaks the one connection breaks the
+// other, and often without a sign, for which the session alone looks out.
+func (s *supervisor) besideSession(ctx context.Context) (beside context.Context, leave func()) {
+	beside, cancel := context.WithCancel(ctx)
+	if s.session == nil || s.session.lasts == nil {
+		return beside, cancel
+	}
+	stop := context.AfterFunc(s.session.lasts, cancel)
+	return beside, func() {
+		stop()
+		cancel()
+	}
+}
+
 // custody keeps our webhooks in step with the sites that own them. It reports
 // whether that changed what a read finds.
 func (s *supervisor) custody(ctx context.Context) (changed bool) {
 	began := time.Now()
 	s.custodyAt = began.Add(s.f.options.ReconcileInterval)
+	beside, leave := s.besideSession(ctx)
+	defer leave()
 	var done custodyResult
-	err := s.plain.use(ctx, taskTimeout, func(ctx context.Context, conn *pgx.Conn) (err error) {
+	err := s.plain.use(beside, taskTimeout, func(ctx context.Context, conn *pgx.Conn) (err error) {
 		now, err := serverTime(ctx, conn)
 		if err != nil {
 			return err
@@ -351,6 +369,10 @@ func (s *supervisor) custody(ctx context.Context) (changed bool) {
 	changed = done.Transferred+done.Purged > 0
 	if changed && !s.f.streams() {
 		s.pollAt = time.Now() // What was changed here need not wait for the next read.
+	}
+	if err != nil && beside.Err() != nil {
+		s.custodyAt = time.Now() // Due as soon as the session's end is dealt with.
+		return changed
 	}
 	if err == nil {
 		if _, news := s.keeping.End(); news {
