@@ -13,7 +13,7 @@ import (
 // moved: longer than every claim, lead, time limit and sign of life, and longer
 // than PostgreSQL leaves its sessions open. It goes on by itself: nothing is
 // lost of what was on its way or waited, and nothing of what happened meanwhile,
-// and nothing is told that was not.
+// nothing is told that was not, and Plausible never waits for it.
 func TestPausedForAMinute(t *testing.T) {
 	t.Parallel() // It waits most of the time.
 	const pause = time.Minute
@@ -37,10 +37,12 @@ func TestPausedForAMinute(t *testing.T) {
 	var over <-chan time.Time
 	w.pass(storm{"paused", func() {
 		w.signal(w.process, syscall.SIGSTOP)
+		w.leavesPlausibleAlone()
 		over = time.After(pause)
 	}, func() bool {
 		select {
 		case <-over:
+			w.leavesPlausibleAlone()
 			return true
 		default:
 			return false
