@@ -112,8 +112,8 @@ func (n *names) questions(name string) func() bool {
 	return func() bool { return count.(*atomic.Int64).Load() >= before+several }
 }
 
-// withNames starts a name server, and returns a program that is the sidecar
-// with no other: in mounts of its own, where /etc holds nothing else.
+// withNames starts a name server, and returns a program that runs the sidecar and
+// has it ask no other: in mounts of its own, where /etc holds nothing else.
 func withNames(t *testing.T) (n *names, program string) {
 	t.Helper()
 	binary, err := builtProgram()
@@ -172,7 +172,8 @@ func TestWeatherOfNames(t *testing.T) {
 		return net.JoinHostPort(name, port)
 	}
 	world.program, world.hooks = program, named(ofReceiver)
-	w := world.weather("DATABASE_URL="+strings.Replace(database, hostOf(t, database), named(all[0]), 1)+"&connect_timeout=2",
+	w := world.weather("GODEBUG=netdns=go", // As in the image, which has no other resolver.
+		"DATABASE_URL="+strings.Replace(database, hostOf(t, database), named(all[0]), 1)+"&connect_timeout=2",
 		"CLICKHOUSE_DATABASE_URL="+strings.Replace(events, hostOf(t, events), named(all[1]), 1))
 
 	felt := map[string]func() func() bool{
