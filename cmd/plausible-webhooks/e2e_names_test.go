@@ -136,7 +136,11 @@ func withNames(t *testing.T) (n *names, program string) {
 	program = filepath.Join(dir, "plausible-webhooks")
 	// Each part takes the place of the one before: one process, that can be stopped.
 	script := fmt.Sprintf("#!/bin/sh\nexec unshare --mount /bin/sh -c 'mount --bind %s /etc && exec %s \"$@\"' sh \"$@\"\n", etc, binary)
-	check(t, os.WriteFile(program, []byte(script), 0o755))
+	written := filepath.Join(dir, "script")
+	check(t, os.WriteFile(written, []byte(script), 0o755))
+	// Copied by another process: what this one has written, children of it that are
+	// being started at the moment may hold open, and then it is busy.
+	check(t, exec.CommandContext(t.Context(), "cp", written, program).Run())
 	if out, err := exec.CommandContext(t.Context(), program, "version").CombinedOutput(); err != nil {
 		onlyHere(t, fmt.Sprintf("nothing can have mounts of its own: %v: %s", err, out))
 	}
