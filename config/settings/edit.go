@@ -40,7 +40,7 @@ func (r *request) edit(_ context.Context, w store.Webhook) (Page, error) {
 
 // urlOfTheNewTeam is asked for where a site was transferred. Its former team's
 // URL may be a secret of that team's, and is not shown.
-const urlOfTheNewTeam = "Enter a URL of your own: the earlier team's is not shown, and nothing is sent there any more"
+const urlOfTheNewTeam = "Enter a URL of your own: nothing is sent to the earlier team’s any more"
 
 // edited is what the form holds before anybody has typed.
 func edited(w store.Webhook) url.Values {

@@ -74,6 +74,8 @@ func TestPreview(t *testing.T) {
 		"add-chart": b.post("new", "url", hookURL, "format", "auto", "when", "own", "traffic-spike-on", "1", "traffic-spike-threshold", "100", "show", "traffic.spike"),
 		"added":     b.post("new", "form", "1", "url", hookURL, "format", "auto", "name", "Ops", "when", "existing"),
 	}
+	b.exec("update plausible_webhooks.webhooks set disabled_reason = 'transferred' where id = $1", slack.ID)
+	pages["transferred"], pages["transferred-edit"] = b.get(itoa(slack.ID)), b.post(itoa(slack.ID)+"/resume")
 	b.site = settings.Site{ID: 2, Domain: "other.example.org", Timezone: "Etc/UTC"}
 	pages["overview-empty"] = b.get("")
 	folder := "preview"
