@@ -90,3 +90,19 @@ func TestTransferredWebhookNeedsItsURLAnew(t *testing.T) {
 		t.Error("the form does not show the URL that was entered")
 	}
 }
+
+func TestEditWhileSomebodyElseDoesTellsToTryAgain(t *testing.T) {
+	b := newBed(t)
+	w := b.add("example.com/shop", store.NewWebhook{Name: "Ops"})
+	tx, err := b.pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback(t.Context()) }()
+	if _, err := tx.Exec(t.Context(), "select from plausible_webhooks.webhooks where id = $1 for update", w.ID); err != nil {
+		t.Fatal(err)
+	}
+	p := b.post(itoa(w.ID)+"/edit", "url", hookURL, "name", "Team", "format", "standard")
+	p.wantStatus(503)
+	p.wantText("Nothing was changed", "try again")
+}

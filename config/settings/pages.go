@@ -69,6 +69,8 @@ func (p *Pages) Serve(ctx context.Context, v Visit, method string) (Page, error)
 	switch {
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, ErrNotFound):
 		return r.notFound()
+	case errors.Is(err, store.ErrBusy):
+		return r.busy()
 	case err != nil:
 		return Page{}, fmt.Errorf("%s /%s of site %d: %w", method, found.path, v.Site.ID, err)
 	}
@@ -84,6 +86,13 @@ type request struct {
 	zone  *time.Location
 
 	posted bool // It is the answer to a form.
+}
+
+func (r *request) busy() (Page, error) {
+	page, err := r.show("Webhooks", "lost", lost{r.view(), "Nothing was changed",
+		"Somebody else is changing the same, or Plausible is being upgraded: wait for a moment and try again."})
+	page.Status = http.StatusServiceUnavailable
+	return page, err
 }
 
 func (r *request) notFound() (Page, error) {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // Names of the fields that a FieldError can be about. A trigger's fields are
@@ -81,6 +83,18 @@ var ErrNotFound = errors.New("there is no such webhook")
 // ErrManagedByEnvironment means that only the environment may change the
 // webhook.
 var ErrManagedByEnvironment = errors.New("this webhook is the one of WEBHOOKS_URL: change the WEBHOOKS_… variables and start the sidecar again")
+
+// ErrBusy means that somebody else changes the same thing, or that Plausible
+// migrates its tables; nothing was changed.
+var ErrBusy = errors.New("it is being changed by somebody else, or Plausible's tables are: nothing was changed, try again")
+
+// busy is ErrBusy where PostgreSQL gave up a wait for a lock, and err otherwise.
+func busy(err error) error {
+	if said, ok := errors.AsType[*pgconn.PgError](err); ok && (said.Code == "55P03" || said.Code == "40P01") { // lock_not_available, deadlock_detected
+		return fmt.Errorf("%w (%w)", ErrBusy, err)
+	}
+	return err
+}
 
 func notFound(id int64) error { return fmt.Errorf("webhook %d: %w", id, ErrNotFound) }
 

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"testing"
@@ -94,7 +95,7 @@ func TestWaitForAWebhookHoldsUpNoMigration(t *testing.T) {
 		}
 	}
 	p.migrate()
-	if err := <-updated; err == nil {
-		t.Error("a webhook was updated that somebody else holds")
+	if err := <-updated; !errors.Is(err, store.ErrBusy) {
+		t.Errorf("the update of a webhook that somebody else holds: %v, want ErrBusy", err)
 	}
 }

@@ -70,7 +70,7 @@ func New(db Database, options Options) *Store {
 const limits = `set local lock_timeout = '1s'; set local idle_in_transaction_session_timeout = '2s'; set local tcp_user_timeout = '1s'`
 
 // inTransaction runs do in one transaction: committed if it returns nil, else
-// rolled back. What names the operation in errors of the database.
+// rolled back. What names the operation in errors of the database; ErrBusy is one.
 func (s *Store) inTransaction(ctx context.Context, what string, do func(pgx.Tx) error) error {
 	tx, err := s.db.Begin(ctx)
 	if err != nil {
@@ -81,7 +81,7 @@ func (s *Store) inTransaction(ctx context.Context, what string, do func(pgx.Tx) 
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	if err := do(tx); err != nil {
-		return err
+		return busy(err)
 	}
 	if err := tx.Commit(ctx); err != nil {
 		return fmt.Errorf("%s: %w", what, err)
